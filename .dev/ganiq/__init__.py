@@ -1,0 +1,1 @@
+../../bench/top/__init__.py

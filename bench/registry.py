@@ -1,0 +1,87 @@
+"""Names to things: built-ins as lazy strings, third parties through entry points.
+
+Listing imports nothing of a plug-in; getting one imports only that one. A plug-in may not take a
+built-in's name. One that fails to import is reported by ``problems`` and is an error only when asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from .errors import UsageError
+
+_PACKAGE = __name__.split(".")[0]
+
+
+@dataclass
+class Registry:
+    """All things of one kind, by name."""
+
+    kind: str
+    """For messages: ``metric``, ``data set`` ..."""
+    table: str
+    """``module:attribute`` of a mapping from built-in names to ``module:attribute`` strings, below ``ganiq``."""
+    group: str
+    """Entry-point group of third parties."""
+
+    @cached_property
+    def builtin(self) -> Mapping[str, str]:
+        module, attribute = self.table.split(":")
+        return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), attribute)
+
+    @cached_property
+    def plugins(self) -> dict[str, EntryPoint]:
+        return {
+            point.name: point
+            for point in sorted(entry_points(group=self.group), key=lambda p: (p.name, p.value))
+            if point.name not in self.builtin
+        }
+
+    def names(self) -> list[str]:
+        """Built-ins in their own order, then plug-ins by name."""
+        return [*self.builtin, *self.plugins]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.builtin or name in self.plugins
+
+    def get(self, name: str) -> Any:
+        """The class or function behind a name.
+
+        Raises:
+            UsageError: unknown name, or a plug-in that cannot be imported.
+        """
+        if name in self.builtin:
+            module, attribute = self.builtin[name].split(":")
+            return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), attribute)
+        if name in self.plugins:
+            try:
+                return self.plugins[name].load()
+            except Exception as error:
+                raise UsageError(
+                    f"{self.kind} {name!r} of {self.origin(name)} cannot be imported "
+                    f"({type(error).__name__}: {error}); repair or uninstall that package",
+                    code="E-CFG",
+                ) from None
+        near = difflib.get_close_matches(name, self.names(), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"see `ganiq list {self.kind.replace(' ', '')}s`"
+        raise UsageError(f"there is no {self.kind} {name!r}; {hint}", code="E-CFG")
+
+    def origin(self, name: str) -> str:
+        """Whose it is: ``ganiq`` or the distribution that registered it."""
+        if name in self.builtin:
+            return _PACKAGE
+        point = self.plugins[name]
+        return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+
+
+metrics = Registry("metric", "metrics:BUILTIN", "ganiq.metrics")
+extractors = Registry("feature extractor", "metrics:EXTRACTORS", "ganiq.extractors")
+datasets = Registry("dataset", "bench.datasets:BUILTIN", "ganiq.datasets")
+generators = Registry("generator", "generators:BUILTIN", "ganiq.generators")
+executors = Registry("executor", "bench.engine:BUILTIN", "ganiq.executors")

@@ -1,0 +1,1 @@
+"""What makes images: degradations, classical restorers and restoration networks."""
