@@ -1,0 +1,192 @@
+"""The generator leaderboard: people's and every metric's view of each generator on shared references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .. import stats
+from ..document import Cell, GeneratorBoard, GeneratorRow
+from ..manifest import Manifest
+from ..types import Estimate
+from .agreement import blank, cell, number
+from .scores import ScoreTable
+
+# Above this many generators the pairwise family of tests costs more than it tells.
+MOST_TESTED = 150
+
+
+def board(
+    table: ScoreTable, names: list[str], families: Mapping[str, str], level: float, resamples: int, seed: int
+) -> tuple[list[GeneratorRow], GeneratorBoard]:
+    """Rank generators over the references that all of them share.
+
+    Means over different references must not be compared: generators that lack a reference restrict the ranking
+    to the references they have, and the note says so.
+
+    Args:
+        table: scores.
+        names: columns to show, in the order of the metric board.
+        families: distortion code -> family.
+        level: of the intervals.
+        resamples: of the bootstrap.
+        seed: root of all random streams.
+    """
+    manifest = table.manifest
+    cells: dict[str, dict[str, list[int]]] = {}
+    for n, item in enumerate(manifest.items):
+        if item.generator:
+            cells.setdefault(item.generator, {}).setdefault(item.group, []).append(n)
+    empty: GeneratorBoard = {"references": [], "note": "", "interval": "", "agreement": {}}
+    if len(cells) < 2:
+        return [], {**empty, "note": "fewer than two generators are named"}
+    shared, kept, note = _shared({g: set(by) for g, by in cells.items()})
+    if not shared:
+        return [], {**empty, "note": "no reference is shared by all generators; give every model the same inputs"}
+    order = sorted(shared)
+    human = _human(manifest)
+    scored = human is not None and all(np.isfinite(_means(human, cells[g], order)).all() for g in kept)
+    rows: dict[str, GeneratorRow] = {}
+    for name in kept:
+        first = manifest.items[next(iter(cells[name].values()))[0]]
+        rows[name] = {
+            "name": name,
+            "title": name,
+            "distortion": first.distortion,
+            "family": first.attrs.get("family") or families.get(first.distortion, ""),
+            "n": len(order),
+            "human": blank("not scored by people"),
+            "human_tier": None,
+            "metrics": {},
+            "ranks": {},
+        }
+    agreement: dict[str, Cell] = {}
+    interval = f"bootstrap-t over the {len(order)} shared references"
+    people: np.ndarray | None = None
+    if scored:
+        assert human is not None and manifest.scale is not None
+        matrix = np.column_stack([_means(human, cells[g], order) for g in kept])
+        people = manifest.scale.sign * matrix.mean(axis=0)
+        if manifest.draws is not None:
+            interval = "human scores: resampled observers; metrics: " + interval
+            _observers(manifest, cells, order, kept, rows, level)
+        else:
+            for k, name in enumerate(kept):
+                rows[name]["human"] = _mean(matrix[:, k], level, resamples, seed)
+            if len(order) >= 8 and len(kept) <= MOST_TESTED:
+                found = stats.max_t(manifest.scale.sign * matrix, stats.generator(seed, "generators"))
+                _tier(rows, kept, found.p, found.delta, level)
+        _ranks(rows, kept, "human", people)
+    for metric in names:
+        column = table.columns[metric]
+        matrix = np.column_stack([_means(column.values, cells[g], order) for g in kept])
+        for k, name in enumerate(kept):
+            rows[name]["metrics"][metric] = _mean(matrix[:, k], level, resamples, seed)
+        means = np.array([v.mean() if np.isfinite(v).all() else np.nan for v in matrix.T])
+        view = means if column.better == "higher" else -means
+        _ranks(rows, kept, metric, view)
+        if people is not None:
+            both = np.isfinite(view)
+            value = stats.srocc(view[both], people[both]) if both.sum() >= 3 else float("nan")
+            agreement[metric] = {"value": number(value), "low": None, "high": None}
+            if not np.isfinite(value):
+                agreement[metric]["reason"] = "fewer than 3 generators with a value"
+    ordered = sorted(rows.values(), key=lambda r: (r["ranks"].get("human", 0), r["name"]))
+    return ordered, {"references": order, "note": note, "interval": interval, "agreement": agreement}
+
+
+def _shared(cells: dict[str, set[str]]) -> tuple[set[str], list[str], str]:
+    """References for the ranking and the generators in it.
+
+    Generators on fewer than half of the references (a single photograph, a degenerate folder) are left out
+    rather than allowed to shrink the ranking to what they have.
+    """
+    everything = set.union(*cells.values())
+    kept = sorted(g for g, has in cells.items() if len(has) >= len(everything) / 2)
+    if len(kept) < 2:
+        return set(), [], ""
+    shared = set.intersection(*(cells[g] for g in kept))
+    notes = []
+    if shared != everything:
+        short = ", ".join(f"{g} ({len(cells[g])})" for g in kept if cells[g] != everything)
+        notes.append(
+            f"ranked on the {len(shared)} of {len(everything)} references that all share; not on all: {short}"
+        )
+    dropped = sorted(set(cells) - set(kept))
+    if dropped:
+        notes.append(f"left out, on fewer than half of the references: {', '.join(dropped)}")
+    return shared, kept, "; ".join(notes)
+
+
+def _human(manifest: Manifest) -> np.ndarray | None:
+    if manifest.scale is None or manifest.scale.kind == "severity":
+        return None
+    return np.array([np.nan if i.score is None else i.score for i in manifest.items])
+
+
+def _means(values: np.ndarray, by_group: dict[str, list[int]], order: list[str]) -> np.ndarray:
+    """Mean of a generator's items per shared reference; NaN where any of them has no number."""
+    return np.array([np.mean(values[by_group[g]]) for g in order])
+
+
+def _mean(values: np.ndarray, level: float, resamples: int, seed: int) -> Cell:
+    if not np.isfinite(values).all():
+        lacking = int((~np.isfinite(values)).sum())
+        return blank(f"no finite value on {lacking} of {len(values)} references")
+    mean = float(values.mean())
+    if len(values) < 8:
+        estimate = Estimate(mean, n=len(values), reason="too few references for an interval (G < 8)")
+    elif float(np.ptp(values)) == 0:
+        estimate = Estimate(mean, mean, mean, len(values))
+    else:
+        low, high = stats.bootstrap_t(values, level, resamples, stats.generator(seed, "generator-mean"))
+        estimate = Estimate(mean, low, high, len(values))
+    return cell(estimate)
+
+
+def _observers(
+    manifest: Manifest,
+    cells: dict[str, dict[str, list[int]]],
+    order: list[str],
+    kept: list[str],
+    rows: dict[str, GeneratorRow],
+    level: float,
+) -> None:
+    """Intervals and tiers from scores refitted on resampled observers."""
+    assert manifest.draws is not None and manifest.scale is not None
+    human = _human(manifest)
+    assert human is not None
+    mean = np.array([_means(human, cells[g], order).mean() for g in kept])
+    picks = [[n for g in order for n in cells[name][g]] for name in kept]
+    draws = np.column_stack([manifest.draws[:, pick].mean(axis=1) for pick in picks])
+    tail = (1 - level) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    for k, name in enumerate(kept):
+        rows[name]["human"] = cell(Estimate(float(mean[k]), float(low[k]), float(high[k]), len(draws)))
+    # Simultaneous over all pairs: the largest studentised deviation of any pair in each draw.
+    sign = manifest.scale.sign
+    delta = sign * (mean[:, None] - mean[None, :])
+    spread = sign * (draws[:, :, None] - draws[:, None, :])
+    error = spread.std(axis=0, ddof=1)
+    safe = np.where(error > 0, error, np.inf)
+    largest = np.abs((spread - delta) / safe).max(axis=(1, 2))
+    observed = np.abs(delta / safe)
+    p = (1 + (largest[:, None, None] >= observed[None]).sum(axis=0)) / (1 + len(draws))
+    np.fill_diagonal(p, 1.0)
+    _tier(rows, kept, p, delta, level)
+
+
+def _tier(
+    rows: dict[str, GeneratorRow], kept: list[str], p: np.ndarray, delta: np.ndarray, level: float
+) -> None:
+    levels, _ = stats.tiers(p, delta, 1 - level)
+    for name, tier in zip(kept, levels, strict=True):
+        rows[name]["human_tier"] = int(tier)
+
+
+def _ranks(rows: dict[str, GeneratorRow], kept: list[str], view: str, values: np.ndarray) -> None:
+    """1 = best; equal values share the better place; a generator without value has no place."""
+    for k, name in enumerate(kept):
+        if np.isfinite(values[k]):
+            rows[name]["ranks"][view] = 1 + int((values > values[k] + 1e-12 * abs(values[k])).sum())

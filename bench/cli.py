@@ -1,0 +1,498 @@
+"""The ``ganiq`` command: parse, call, print. Everything heavy is imported inside the commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .errors import INCOMPLETE, INTEGRITY, OK, USAGE, GaniqError, Refusal, UsageError
+
+EPILOG = (
+    "Exit codes: 0 all done; 1 finished, but some items failed or were skipped; 2 usage or configuration; "
+    "4 integrity; 5 disk or memory exhausted; 130/143 interrupted (run the same command again to go on)."
+)
+
+app = typer.Typer(
+    name="ganiq",
+    help="Which quality metric agrees with people on GAN outputs, how surely, and how a new model ranks.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+lists = typer.Typer(help="What there is: metrics, datasets, generators.", no_args_is_help=True)
+weights_app = typer.Typer(help="Trained weights: list, get, add, verify.", no_args_is_help=True)
+app.add_typer(lists, name="list")
+app.add_typer(weights_app, name="weights")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Metrics = Annotated[
+    str,
+    typer.Option("--metrics", "-m", help="Comma-separated; `default` = all that can run here, `all` = every one."),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for store, leaderboard and report.")]
+
+
+def main() -> None:
+    """Entry point: errors become one sentence on stderr and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except GaniqError as error:
+        _fail(str(error))
+        code = error.exit_code
+    except Refusal as error:
+        _fail(str(error))
+        code = INCOMPLETE
+    except KeyboardInterrupt:
+        _fail("stopped")
+        code = 130
+    except BrokenPipeError:
+        code = OK
+    except BaseException as error:
+        code = _other(error)
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def _other(error: BaseException) -> int:
+    """Usage errors of the command line, interruption of a run, a full disk; anything else is a bug."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else USAGE
+    if type(error).__name__ == "Interrupted":
+        from .run import resume_hint
+
+        _fail(resume_hint(["ganiq", *sys.argv[1:]]))
+        return int(getattr(error, "exit_code", 130))
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own usage errors
+        message = str(error.format_message()).rstrip(".")  # type: ignore[attr-defined]
+        if message:
+            _fail(f"{message}; see `ganiq --help`")
+        return USAGE
+    if type(error).__name__ in ("Exit", "Abort"):
+        return int(getattr(error, "exit_code", 1))
+    if isinstance(error, OSError) and error.errno is not None:
+        from .errors import RESOURCE
+
+        _fail(f"E-IO {error.filename or 'file system'}: {error.strerror}; free space or check permissions, then repeat")
+        return RESOURCE if error.errno in (28, 12, 122) else USAGE
+    raise error
+
+
+def _fail(message: str) -> None:
+    print(f"ganiq: {message}", file=sys.stderr)  # noqa: T201
+
+
+def _print(text: str = "") -> None:
+    print(text)  # noqa: T201
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str], as_json: bool) -> None:
+    """Rows as a table for people, or all their fields as JSON."""
+    if as_json:
+        _print(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_shown(row.get(c)) for c in columns))
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(v) for v in value)
+    return str(value)
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas outside parentheses: ``psnr,ssim(color='y',crop=4)``."""
+    parts, depth, start = [], 0, 0
+    for n, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            parts.append(text[start:n])
+            start = n + 1
+    return [p.strip() for p in [*parts, text[start:]] if p.strip()]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    if version:
+        from .. import __version__
+
+        _print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    sweep: Annotated[Path | None, typer.Argument(help="A sweep file (TOML).")] = None,
+    data: Annotated[Path | None, typer.Option("--data", "-d", help="Folder of a data set.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for store, leaderboard and report.")] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", "-m", help="Comma-separated; `default` = all that can run here, `all` = every one."),
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
+    split: Annotated[str | None, typer.Option(help="Official split to use, where a set has one.")] = None,
+    imports: Annotated[
+        list[Path] | None, typer.Option("--import", help="Table of scores made by another tool (CSV or Parquet).")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Score store to share between runs.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; 0 = one per core.")] = None,
+    executor: Annotated[str | None, typer.Option(help="serial, process, or a plug-in.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds per unit of work.")] = None,
+    resamples: Annotated[int | None, typer.Option(help="Bootstrap resamples.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of all random streams of the statistics.")] = None,
+    headline: Annotated[str | None, typer.Option(help="auto, srocc_within or srocc_pooled.")] = None,
+    alpha: Annotated[str | None, typer.Option(help="Images with transparency: refuse, white, black, drop.")] = None,
+    depth: Annotated[str | None, typer.Option(help="16-bit images: refuse, or 8 to convert.")] = None,
+    exif: Annotated[str | None, typer.Option(help="Rotated images: refuse or apply.")] = None,
+    icc: Annotated[str | None, typer.Option(help="Colour profiles: note or convert.")] = None,
+    frame: Annotated[int | None, typer.Option(help="Frame of animated images; default: refuse.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metric table as JSON.")] = False,
+) -> None:
+    """Score a data set and write its leaderboard. The same command resumes after a crash."""
+    from . import sweep as sweeps
+    from .datasets import load
+
+    sections = {
+        "gate": {"alpha": alpha, "depth": depth, "exif": exif, "icc": icc, "frame": frame},
+        "statistics": {"resamples": resamples, "seed": seed, "headline": headline},
+        "engine": {"workers": workers, "kind": executor, "timeout": timeout},
+    }
+    given: dict[str, Any] = {
+        "data": data, "out": out, "dataset": dataset, "split": split, "title": title, "store": store,
+        "metrics": _split(metrics) if metrics else None, "import": imports or None,
+    }  # fmt: skip
+    if sweep is None:
+        if data is None or out is None:
+            raise UsageError("name a sweep file, or give --data FOLDER and --out FOLDER", code="E-CFG")
+        document: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    else:
+        document = sweeps.read(sweep) | {k: v for k, v in given.items() if v is not None}
+    for name, values in sections.items():
+        chosen = {k: v for k, v in values.items() if v is not None}
+        if chosen:
+            document[name] = {**document.get(name, {}), **chosen}
+    job = sweeps.build(document, str(sweep) if sweep else "command line")
+    options = {"split": job.split} if job.split else {}
+    manifest = load(job.data, job.dataset, **options)
+    raise typer.Exit(_finish(job, manifest, quiet, as_json))
+
+
+def _finish(job: Any, manifest: Any, quiet: bool, as_json: bool = False) -> int:
+    """Run, render, print where things are; returns the exit code."""
+    from .progress import Silent, suited
+    from .run import run as start
+
+    with Silent() if quiet else suited() as say:
+        outcome = start(job, manifest, ["ganiq", *sys.argv[1:]], say)
+        say.stage("report")
+        page = _render(job.out)
+    _board(outcome.leaderboard, as_json)
+    if not as_json:
+        _print(f"{outcome.summary}\n{page}")
+    return outcome.exit_code
+
+
+def _render(folder: Path) -> Path:
+    import importlib
+
+    # By name: the harness knows no page.
+    page = importlib.import_module(f"{__name__.split('.')[0]}.reports.page")
+    page.render(folder)
+    return folder / "index.html"
+
+
+def _board(document: Any, as_json: bool) -> None:
+    """The metric leaderboard in the terminal."""
+    rows = []
+    for kind in ("metrics", "controls", "published"):
+        for row in document[kind]:
+            entry = {
+                "tier": row["tier"],
+                "rank": row["rank"],
+                "name": row["name"],
+                "source": row["source"],
+                "status": row["status"],
+                "reason": row["reason"],
+                "n": f"{row['n_used']}/{row['n_expected']}",
+            }
+            for key in ("srocc_within", "srocc_pooled", "krocc", "plcc_raw", "plcc_fit"):
+                entry[key] = row[key] if as_json else _cell(row[key])
+            if not as_json and row["rank"]:
+                low, high = row["rank"]
+                entry["rank"] = str(low) if low == high else f"{low}-{high}"
+            rows.append(entry)
+    if not as_json and all(r["status"] == "ok" for r in rows):
+        columns = ["tier", "rank", "name", "n", "srocc_within", "srocc_pooled", "krocc", "plcc_raw", "plcc_fit"]
+    else:
+        columns = ["tier", "rank", "name", "n", "srocc_within", "srocc_pooled", "plcc_fit", "status", "reason"]
+    if rows:
+        _table(rows, columns, as_json)
+
+
+def _cell(cell: Any) -> str:
+    if cell["value"] is None:
+        return "-"
+    if cell["low"] is None:
+        return f"{cell['value']:.3f}"
+    return f"{cell['value']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]"
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder with a leaderboard.json.")],
+) -> None:
+    """Render the report of a folder again; needs neither the images nor torch."""
+    _print(str(_render(folder)))
+
+
+@app.command()
+def demo(
+    out: Out = Path("ganiq-demo"),
+    metrics: Metrics = "default",
+    quick: Annotated[bool, typer.Option(help="Two small photographs only.")] = False,
+    workers: Annotated[int, typer.Option(help="Worker processes; 0 = one per core.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """The main job on an embedded set: photographs, degraded and restored on the spot."""
+    import importlib
+
+    from . import sweep as sweeps
+    from .datasets import load
+    from .progress import Silent, suited
+
+    maker = importlib.import_module(f"{__name__.split('.')[0]}.generators.demo")
+    with Silent() if quiet else suited() as say:
+        data = maker.build(out / "data", progress=say, quick=quick)
+    job = sweeps.build({"data": data, "out": out, "metrics": _split(metrics), "engine": {"workers": workers}})
+    raise typer.Exit(_finish(job, load(job.data, "folder"), quiet))
+
+
+@app.command()
+def compare(
+    models: Annotated[list[str], typer.Argument(help="NAME=FOLDER, two or more; files are paired by name.")],
+    reference: Annotated[Path, typer.Option("--reference", "-r", help="Folder of the pristine images.")],
+    out: Out = Path("ganiq-compare"),
+    metrics: Metrics = "default",
+    workers: Annotated[int, typer.Option(help="Worker processes; 0 = one per core.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Rank models by their output folders on shared references."""
+    from . import sweep as sweeps
+    from .datasets.folder import folders
+
+    named: dict[str, Path] = {}
+    for model in models:
+        name, equals, folder = model.partition("=")
+        if not equals or not name or not folder:
+            raise UsageError(f"{model!r}: write models as NAME=FOLDER", code="E-CFG")
+        if name in named:
+            raise UsageError(f"the model {name!r} is named twice", code="E-CFG")
+        named[name] = Path(folder)
+    manifest = folders(named, reference)
+    job = sweeps.build(
+        {"data": manifest.root, "out": out, "metrics": _split(metrics), "engine": {"workers": workers}}
+    )
+    code = _finish(job, manifest, quiet, as_json=False)
+    raise typer.Exit(code)
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="Folder or items.csv of a data set.")],
+    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with a data set before scoring it."""
+    from .datasets import load
+    from .datasets.check import check as examine
+
+    manifest = load(path, dataset)
+    findings = examine(manifest)
+    rows = [{"level": f.level, "code": f.code, "path": f.path, "message": f.message} for f in findings]
+    if rows or as_json:
+        _table(rows, ["level", "code", "path", "message"], as_json)
+    errors = sum(1 for f in findings if f.level == "error")
+    if not as_json:
+        _print(f"{manifest.name}: {len(manifest.items):,} items, {errors} errors, {len(findings) - errors} remarks")
+    raise typer.Exit(INCOMPLETE if errors else OK)
+
+
+@lists.command("metrics")
+def list_metrics(as_json: Json = False) -> None:
+    """Every metric: what it needs, whether it can run here, and if not, why."""
+    from . import registry
+    from .measure import measure
+
+    rows = []
+    for name in registry.metrics.names():
+        try:
+            m = measure(name)
+        except UsageError as error:
+            rows.append({"name": name, "available": False, "reason": str(error)})
+            continue
+        rows.append(
+            {
+                "name": name,
+                "title": m.info.title,
+                "needs": m.info.needs,
+                "better": m.info.better,
+                "available": not m.reason,
+                "reason": m.reason,
+                "least": m.info.least,
+                "bounds": [b if abs(b) != float("inf") else None for b in m.info.bounds],
+                "version": m.info.version,
+                "weights": list(m.info.weights),
+                "origin": m.origin,
+                "cite": m.info.cite,
+                "note": m.info.note,
+                "params": m.spec.arguments,
+                "digest": m.digest,
+            }
+        )
+    _table(rows, ["name", "needs", "better", "available", "reason", "origin"], as_json)
+
+
+@lists.command("datasets")
+def list_datasets(as_json: Json = False) -> None:
+    """Every data set that can be read: licence, size, source, layout, and whether it is here."""
+    from . import registry
+    from .datasets.base import find
+
+    rows = []
+    for name in registry.datasets.names():
+        adapter = registry.datasets.get(name)
+        info = adapter.info
+        place = find(info)
+        rows.append(
+            {
+                "name": info.name,
+                "what": info.what,
+                "size": info.size,
+                "score": f"{info.kind}, {info.better} is better",
+                "license": info.license,
+                "source": info.source,
+                "layout": info.layout,
+                "cite": info.cite,
+                "found": str(place) if place else None,
+            }
+        )
+    _table(rows, ["name", "what", "size", "score", "license", "source", "layout", "found"], as_json)
+
+
+@lists.command("generators")
+def list_generators(as_json: Json = False) -> None:
+    """Every restorer that can be run, and whether its weights are here."""
+    from . import registry
+
+    rows = []
+    for name in registry.generators.names():
+        info = registry.generators.get(name).info
+        missing: list[str] = []
+        if info.weights:
+            from . import weights
+
+            missing = [slot for slot in info.weights if not weights.present(slot)]
+        rows.append(
+            {
+                "name": name,
+                "title": info.title,
+                "kind": info.kind,
+                "family": info.family,
+                "scale": info.scale,
+                "available": not missing,
+                "reason": f"needs weights: {', '.join(missing)}" if missing else "",
+                "license": info.license,
+                "cite": info.cite,
+            }
+        )
+    _table(rows, ["name", "title", "kind", "family", "scale", "available", "reason", "license"], as_json)
+
+
+@weights_app.command("list")
+def weights_list(as_json: Json = False) -> None:
+    """All slots: present or not, from where, size, licence, used by."""
+    from . import weights
+
+    _table(weights.listing(), ["slot", "present", "origin", "bytes", "licence", "used_by"], as_json)
+
+
+@weights_app.command("get")
+def weights_get(
+    slots: Annotated[list[str], typer.Argument(help="Slots or groups, e.g. lpips-alex.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Download weights: the only command that uses the network."""
+    from . import weights
+    from .progress import suited
+
+    def ask(text: str) -> bool:
+        return yes or typer.confirm(text)
+
+    with suited() as say:
+        for path in weights.get(slots, ask=ask, progress=say):
+            _print(str(path))
+
+
+@weights_app.command("add")
+def weights_add(
+    slot: Annotated[str, typer.Argument(help="The slot the file is for.")],
+    file: Annotated[Path, typer.Argument(help="The file.")],
+) -> None:
+    """Copy a file you already have into the weights folder, after checking its hash."""
+    from . import weights
+
+    _print(str(weights.add(slot, file)))
+
+
+@weights_app.command("verify")
+def weights_verify(as_json: Json = False) -> None:
+    """Hash everything again; exit 4 on a difference."""
+    from . import weights
+
+    rows = weights.verify()
+    _table(rows, ["slot", "status", "path"], as_json)
+    raise typer.Exit(INTEGRITY if any(r["status"] == "differs" for r in rows) else OK)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What would go into the provenance record, and whether the heavy libraries import."""
+    from . import provenance, registry, vision
+
+    found: dict[str, str] = {"ganiq": __import__(__name__.split(".")[0]).__version__}
+    found |= provenance.machine() | provenance.versions() | provenance.codecs()
+    for name in ("piq", "lpips", "timm", "pytorch_fid"):
+        try:
+            vision.load(name)
+        except Exception as error:
+            found[f"import {name}"] = f"FAILS: {type(error).__name__}: {error}"
+        else:
+            found[f"import {name}"] = "works"
+    found |= provenance.torch_state()
+    names = (registry.metrics, registry.datasets, registry.generators, registry.executors)
+    plugins = [f"{r.kind} {n} ({r.origin(n)})" for r in names for n in r.plugins]
+    found["plug-ins"] = ", ".join(plugins) or "none"
+    _table([{"what": k, "value": v} for k, v in found.items()], ["what", "value"], as_json)
+    raise typer.Exit(INCOMPLETE if any(v.startswith("FAILS") for v in found.values()) else OK)

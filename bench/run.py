@@ -1,0 +1,396 @@
+"""The main job: a manifest and metrics in, a folder with scores, leaderboard and report out.
+
+The folder holds ``store.sqlite`` (every score, the ground truth), and what is derived from it:
+``leaderboard.json``, ``timing.json``, ``scores.csv``, ``run.json``. Running the same command again computes
+only what is missing and writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import __name__ as _package
+from . import imports, plan, provenance, registry
+from .atomic import write_text
+from .board import Inputs, ScoreTable, build
+from .board.scores import Column
+from .document import SCHEMA, Failure, Leaderboard, Provenance, Timing
+from .engine import Lost
+from .errors import INCOMPLETE, INTEGRITY, OK, SIGINT, SIGTERM, GaniqError, UsageError
+from .images import Gate
+from .manifest import Manifest
+from .measure import Measure, choose
+from .progress import Progress, Silent
+from .scoring import lost, score, set_threads
+from .store import Store
+from .sweep import Sweep
+
+CODES = {"died": "E-WORKER-DIED", "timeout": "E-TIMEOUT", "oom": "E-OOM", "error": "E-METRIC-ERROR"}
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop. Everything acknowledged is in the store."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    folder: Path
+    leaderboard: Leaderboard
+    counts: Mapping[str, int]
+    """Scores by status, and ``refused`` items, ``computed`` now, ``conflicts``."""
+    exit_code: int
+
+    @property
+    def summary(self) -> str:
+        """The last line a command prints."""
+        c = self.counts
+        text = f"{c['ok']:,} scores ({c['computed']:,} new)"
+        for name in ("nonfinite", "failed", "skipped"):
+            if c[name]:
+                text += f", {c[name]:,} {name}"
+        if c["refused"]:
+            text += f", {c['refused']:,} images refused"
+        if c["needs-weights"]:
+            text += f", {c['needs-weights']} metrics need weights"
+        if c["conflicts"]:
+            text += f", {c['conflicts']:,} CONFLICTS"
+        return text
+
+
+def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Progress | None = None) -> Outcome:
+    """Score what is missing and write the leaderboard.
+
+    Args:
+        sweep: what to do.
+        manifest: the loaded data set.
+        argv: the command, for the record.
+        progress: told how far it is.
+
+    Raises:
+        UsageError: the output folder cannot be written, a metric is unknown; nothing was scored.
+        IntegrityError: the store is damaged or from another program.
+        ResourceError: the disk is full; what was done is kept.
+        Interrupted: SIGINT or SIGTERM.
+    """
+    say = progress or Silent()
+    gate = Gate(**sweep.gate.model_dump())
+    measures = _applicable(choose(sweep.metrics, gate.identity()), manifest, sweep)
+    imported = [i for path in sweep.imports for i in imports.read(path, manifest)]
+    _writable(sweep.out)
+    say.stage("hashing files", _files(manifest))
+    found = plan.survey(manifest, gate, say.advance)
+    with Store.open(sweep.store or sweep.out / "store.sqlite", durable=sweep.engine.durable) as store:
+        record = {
+            "argv": list(argv),
+            "revision": provenance.revision(),
+            "packages": provenance.versions(),
+            "codecs": provenance.codecs(),
+            "machine": provenance.machine(),
+            "sweep": json.loads(sweep.model_dump_json()),
+        }
+        identity = {"digest": manifest.digest, "name": manifest.name, "title": manifest.title}
+        number = store.begin(identity, {m.digest: dict(m.document) for m in measures}, record)
+        with _signals():
+            try:
+                computed, conflicts = _score(store, number, sweep, manifest, measures, found, gate, say)
+                table, failures = _table(store, manifest, measures, found)
+                values = _sets(store, number, manifest, measures, found, gate, say)
+            except Interrupted:
+                store.finish(number, "interrupted")
+                raise
+            except BaseException:
+                store.finish(number, "failed")
+                raise
+        counts = _counts(table, measures, found, computed, conflicts)
+        say.stage("statistics")
+        board = build(
+            Inputs(
+                table=table,
+                measures=measures,
+                statistics=sweep.statistics,
+                gate=gate.identity(),
+                sizes=found.sizes,
+                provenance=_provenance(manifest, measures, table, imported),
+                failures=failures,
+                imported=imported,
+                title=sweep.title,
+                set_values=values,
+            )
+        )
+        store.finish(number, "done")
+    if conflicts:
+        raise GaniqErrorConflict(conflicts)
+    families = {c.code: c.family or "" for c in manifest.classes}
+    write_text(sweep.out / "scores.csv", table.csv(families))
+    write_text(sweep.out / "leaderboard.json", dump(board))
+    write_text(sweep.out / "timing.json", dump(_timing(table, measures)))
+    write_text(sweep.out / "run.json", dump(record))
+    partial_ = counts["failed"] + counts["skipped"] + counts["refused"] + counts["needs-weights"]
+    return Outcome(sweep.out, board, counts, INCOMPLETE if partial_ else OK)
+
+
+class GaniqErrorConflict(GaniqError):
+    """A metric gave two values for the same pixels."""
+
+    exit_code = INTEGRITY
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"{count} scores differ from the stored ones for the same image and metric; both are kept in the "
+            "store's conflict table and nothing is published; find out why the metric is not deterministic",
+            code="E-NONDET",
+        )
+
+
+def dump(document: Any) -> str:
+    """JSON with one spelling: sorted nowhere (order has meaning), no NaN, a line feed at the end."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _applicable(measures: list[Measure], manifest: Manifest, sweep: Sweep) -> list[Measure]:
+    """Under ``default``, leave out what cannot apply: references it lacks, weights it lacks, set metrics."""
+    if "default" not in sweep.metrics:
+        return measures
+    explicit = set(sweep.metrics)
+    references = any(i.reference for i in manifest.items)
+    return [
+        m
+        for m in measures
+        if m.column in explicit or (m.info.needs != "set" and (references or m.info.needs != "pair"))
+    ]
+
+
+def _writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".ganiq-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"{folder}: cannot be written ({reason}); choose another --out", code="E-IO") from None
+
+
+def _files(manifest: Manifest) -> int:
+    return len({i.image for i in manifest.items} | {i.reference for i in manifest.items if i.reference})
+
+
+@contextmanager
+def _signals() -> Any:
+    """SIGINT and SIGTERM become ``Interrupted``; the second one is left to the system."""
+
+    def stop(signum: int, frame: object) -> None:
+        signal.signal(signum, signal.SIG_DFL)
+        raise Interrupted(SIGINT if signum == signal.SIGINT else SIGTERM)
+
+    try:
+        before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: whoever called us handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+
+def _score(
+    store: Store,
+    number: int,
+    sweep: Sweep,
+    manifest: Manifest,
+    measures: Sequence[Measure],
+    found: plan.Survey,
+    gate: Gate,
+    say: Progress,
+) -> tuple[int, int]:
+    """Run what is missing; returns (scores computed, conflicts)."""
+    usable = [m for m in measures if m.info.needs != "set" and not m.reason]
+    settled = store.settled(manifest.digest, [m.digest for m in usable])
+    conflicts = store.record(number, manifest.digest, found.refused) if found.refused else 0
+    if len(found.refused) == len(manifest.items):
+        return 0, conflicts
+    work = list(plan.units(manifest, usable, found, settled, gate))
+    total = sum(unit.size for unit in work)
+    if not work:
+        return 0, conflicts
+    say.stage("scoring", total)
+    computed = 0
+    for unit, answer in _executor(sweep, len(work)).run(work, score):
+        if isinstance(answer, Lost):
+            results = lost(unit, CODES[answer.reason], answer.detail)
+        else:
+            results = answer
+            computed += sum(len(r.scores) for r in answer)
+        conflicts += store.record(number, manifest.digest, results)
+        say.advance(unit.size)
+    return computed, conflicts
+
+
+def _executor(sweep: Sweep, units: int) -> Any:
+    workers = sweep.engine.workers or _cores()
+    kind = sweep.engine.kind
+    if kind == "auto":
+        # A pool costs seconds to start (each worker imports torch) and protects from dying metrics.
+        kind = "process"
+    factory = registry.executors.get(kind)
+    if kind == "serial":
+        return factory()
+    workers = max(1, min(workers, units))
+    return factory(workers=workers, timeout=sweep.engine.timeout, initializer=partial(set_threads, workers))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def _table(
+    store: Store, manifest: Manifest, measures: Sequence[Measure], found: plan.Survey
+) -> tuple[ScoreTable, list[Failure]]:
+    """Columns of all item measures from the store, and every row that has no number."""
+    rows = store.scores([m.digest for m in measures if m.info.needs != "set"])
+    refused = {r.key: r.refusal for r in found.refused}
+    refused.update(store.refusals(manifest.digest))
+    table = ScoreTable(manifest)
+    failures: list[Failure] = [
+        _failure(key, "", "failed", message) for key, (_, message) in sorted(refused.items()) if key in manifest.by_key
+    ]
+    for m in measures:
+        if m.info.needs == "set":
+            continue
+        column = Column(m.column, m.info.better, np.full(len(manifest.items), np.nan), [None] * len(manifest.items))
+        for n, item in enumerate(manifest.items):
+            if item.key in refused:
+                column.status[n], column.details[n] = "failed", refused[item.key][1]
+                continue
+            image, reference = found.image(item), found.reference(item)
+            pair = m.info.needs == "pair"
+            if pair and reference is None:
+                column.status[n] = "skipped"
+                column.details[n] = "E-SKIP-REFERENCE needs a reference, and this item has none"
+                continue
+            key = (image.sha256 if image else "", reference.sha256 if reference and pair else "", m.digest)
+            row = rows.get(key)
+            if row is None:
+                continue
+            column.status[n] = row.status
+            if row.status == "ok":
+                column.values[n] = row.value
+            else:
+                column.details[n] = row.detail
+                failures.append(_failure(item.key, m.column, row.status, row.detail))
+            if row.seconds is not None:
+                column.seconds.append(row.seconds)
+        table.columns[m.column] = column
+    return table, failures
+
+
+def _failure(key: str, metric: str, status: str, message: str) -> Failure:
+    code = message.split(" ", 1)[0]
+    return {"key": key, "metric": metric, "status": status, "code": code, "detail": message}
+
+
+def _sets(
+    store: Store,
+    number: int,
+    manifest: Manifest,
+    measures: Sequence[Measure],
+    found: plan.Survey,
+    gate: Gate,
+    say: Progress,
+) -> dict[str, dict[str, tuple[float | None, str]]]:
+    wanted = [m for m in measures if m.info.needs == "set"]
+    if not wanted:
+        return {}
+    from .sets import score_sets
+
+    return score_sets(store, number, manifest, wanted, found, gate, say)
+
+
+def _counts(
+    table: ScoreTable, measures: Sequence[Measure], found: plan.Survey, computed: int, conflicts: int
+) -> dict[str, int]:
+    counts = dict.fromkeys(("ok", "nonfinite", "failed", "skipped"), 0)
+    refused = {r.key for r in found.refused}
+    seen = [n for n, item in enumerate(table.manifest.items) if item.key not in refused]
+    blocked = {m.column for m in measures if m.reason}
+    for column in table.columns.values():
+        if column.name in blocked:
+            continue
+        for n in seen:
+            status = column.status[n]
+            if status in counts and not column.details.get(n, "").startswith("E-SKIP-REFERENCE"):
+                counts[status] += 1
+    # Items without a reference in a set that has references elsewhere (pristine conditions) are no failure;
+    # a full-reference metric on a set without any is one line, not one per image.
+    return {
+        **counts,
+        "refused": len(refused),
+        "computed": computed,
+        "conflicts": conflicts,
+        "needs-weights": len(blocked),
+    }
+
+
+def _provenance(
+    manifest: Manifest, measures: Sequence[Measure], table: ScoreTable, imported: Sequence[imports.Imported]
+) -> Provenance:
+    from .. import __version__
+
+    statuses = [s for c in table.columns.values() for s in c.status if s]
+    weights = {slot: sha for m in measures for slot, sha in m.document.get("weights", {}).items() if sha}
+    packages = provenance.versions()
+    return {
+        "ganiq": __version__,
+        "schema": SCHEMA,
+        "packages": packages,
+        "torchvision": packages["torchvision"],
+        "dataset_digest": manifest.digest,
+        "metric_digests": {m.column: m.digest for m in measures},
+        "weights": dict(sorted(weights.items())),
+        "plugins": sorted({m.origin for m in measures if m.origin != _package.split(".")[0]}),
+        "counts": {s: statuses.count(s) for s in ("ok", "nonfinite", "failed", "skipped")},
+        "imports": [dict(t) for t in sorted({(("file", i.file), ("sha256", i.sha256)) for i in imported})],
+    }
+
+
+def _timing(table: ScoreTable, measures: Sequence[Measure]) -> Timing:
+    rows = {}
+    for m in measures:
+        seconds = table.columns[m.column].seconds if m.column in table.columns else []
+        if seconds:
+            rows[m.column] = {
+                "seconds": statistics.median(seconds),
+                "total": sum(seconds),
+                "n": len(seconds),
+            }
+    return {"schema": SCHEMA, "machine": provenance.machine(), "metrics": rows}  # type: ignore[typeddict-item]
+
+
+def resume_hint(argv: Sequence[str]) -> str:
+    """The sentence an interrupted run ends with."""
+    import shlex
+
+    command = shlex.join(argv) if argv else "the same command"
+    return f"stopped; nothing that was computed is lost. To go on: {command}"
+
+
+__all__ = ["Interrupted", "Outcome", "resume_hint", "run"]

@@ -1,0 +1,125 @@
+"""Set metrics: features once per image and extractor, then every set metric from the same features.
+
+Features lie beside the store in ``features/<extractor>/<digest of the image list>.npy``: content-addressed
+shards of at most 256 images, written to a temporary name and renamed, so that an interrupted extraction
+goes on at the next shard.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import registry
+from .atomic import write_bytes
+from .errors import Refusal
+from .images import Gate, read
+from .manifest import Manifest
+from .measure import Measure, make
+from .plan import Survey
+from .progress import Progress
+from .scoring import File, as_tensor
+from .spec import digest
+from .store import Store
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHARD = 256
+
+
+def score_sets(
+    store: Store,
+    run: int,
+    manifest: Manifest,
+    measures: Sequence[Measure],
+    found: Survey,
+    gate: Gate,
+    say: Progress,
+) -> dict[str, dict[str, tuple[float | None, str]]]:
+    """Every set metric for every generator against the pristine references: column -> generator -> (value, reason)."""
+    refused = {r.key for r in found.refused}
+    made: dict[str, list[File]] = {}
+    for item in manifest.items:
+        image = found.image(item)
+        if item.generator and item.role == "output" and item.key not in refused and image:
+            made.setdefault(item.generator, []).append(image)
+    real = {f.sha256: f for i in manifest.items if i.reference and (f := found.files.get(i.reference))}
+    real |= {f.sha256: f for i in manifest.items if i.role == "reference" and (f := found.image(i))}
+    values: dict[str, dict[str, tuple[float | None, str]]] = {}
+    say.stage("set metrics", len(measures) * len(made))
+    for m in measures:
+        values[m.column] = {}
+        for generator, files in sorted(made.items()):
+            value, status, detail = None, "skipped", f"E-SKIP-WEIGHTS {m.reason}"
+            if not m.reason:
+                value, status, detail = _one(store, m, manifest, files, list(real.values()), gate)
+            n = len(files)
+            store.record_set(
+                run, manifest.digest, generator, m.digest, n=n, value=value, status=status, detail=detail
+            )
+            values[m.column][generator] = (value, detail)
+            say.advance()
+    return values
+
+
+def _one(
+    store: Store, m: Measure, manifest: Manifest, generated: list[File], real: list[File], gate: Gate
+) -> tuple[float | None, Any, str]:
+    if not real:
+        return None, "skipped", "E-SKIP-REFERENCE no pristine images to compare with"
+    try:
+        metric = make(m.spec)
+        a = features(store.path.parent, m.features, manifest.root, generated, gate)
+        b = features(store.path.parent, m.features, manifest.root, real, gate)
+        value = float(metric(a, b))
+    except Refusal as error:
+        return None, "failed", str(error)
+    except Exception as error:
+        line = " ".join(str(error).split())[:300]
+        return None, "failed", f"E-METRIC-ERROR {m.spec.name}: {line}"
+    if not math.isfinite(value):
+        code = "E-VAL-NAN" if math.isnan(value) else "E-VAL-INF"
+        return None, "nonfinite", code
+    return value, "ok", ""
+
+
+def features(folder: Path, name: str, root: Path, files: Sequence[File], gate: Gate) -> Tensor:
+    """(N,D) features of these images, sorted by hash, from the cache or computed into it."""
+    import torch
+
+    factory = registry.extractors.get(name)
+    info = factory.info
+    slots: dict[str, str | None] = {}
+    if info.weights:
+        from . import weights
+
+        slots = {slot: weights.digest_of(slot) for slot in info.weights}
+    identity = digest([info.name, info.version, info.preprocessing, slots, gate.identity()])
+    home = folder / "features" / f"{name}-{identity[:12]}"
+    ordered = sorted(files, key=lambda f: f.sha256)
+    extractor: Any = None
+    parts = []
+    for start in range(0, len(ordered), SHARD):
+        shard = ordered[start : start + SHARD]
+        place = home / f"{digest([f.sha256 for f in shard])[:32]}.npy"
+        if not place.is_file():
+            extractor = extractor or factory()
+            rows = []
+            for file in shard:
+                pixels, _ = read(
+                    root / file.relative, shown=file.relative, sha256=file.sha256, gate=gate, root=root
+                )
+                with torch.inference_mode():
+                    rows.append(extractor(as_tensor(pixels, "float32")).reshape(-1).float().numpy())
+            buffer = io.BytesIO()
+            np.save(buffer, np.stack(rows))
+            home.mkdir(parents=True, exist_ok=True)
+            write_bytes(place, buffer.getvalue())
+        parts.append(np.load(place, allow_pickle=False))
+    return torch.from_numpy(np.concatenate(parts))

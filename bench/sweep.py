@@ -1,0 +1,114 @@
+"""The user's TOML: what to score, with what, and how to judge it.
+
+::
+
+    data = "my-outputs"
+    metrics = ["psnr", "ssim(downsample=False)", "dss"]
+    out = "report"
+
+    [statistics]
+    level = 0.95
+
+    [engine]
+    workers = 2
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import UsageError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GateOptions(_Section):
+    """How unusual image files are treated; the default refuses whatever could be scored wrongly."""
+
+    alpha: Literal["refuse", "white", "black", "drop"] = "refuse"
+    depth: Literal["refuse", "8"] = "refuse"
+    exif: Literal["refuse", "apply"] = "refuse"
+    icc: Literal["note", "convert"] = "note"
+    frame: int | None = Field(None, ge=0)
+    max_pixels: int = Field(50_000_000, gt=0)
+    max_bytes: int = Field(256 * 2**20, gt=0)
+
+
+class Statistics(_Section):
+    """How agreement is judged."""
+
+    level: float = Field(0.95, gt=0.5, lt=1)
+    resamples: int = Field(2000, ge=200, le=100_000)
+    seed: int = Field(0, ge=0)
+    headline: Literal["auto", "srocc_within", "srocc_pooled"] = "auto"
+
+
+class Engine(_Section):
+    """How the work is spread."""
+
+    kind: str = "auto"
+    workers: int = Field(0, ge=0, le=512)
+    """0 = one per core."""
+    timeout: float = Field(600, gt=0)
+    """Seconds that one unit of work may take before its worker is replaced."""
+    durable: bool = False
+    """Every commit survives a power cut, not only a killed process; slower."""
+
+
+class Sweep(_Section):
+    """One run, wholly described."""
+
+    data: Path
+    dataset: str | None = None
+    split: str | None = None
+    metrics: tuple[str, ...] = ("default",)
+    out: Path
+    store: Path | None = None
+    title: str = ""
+    imports: tuple[Path, ...] = Field((), alias="import")
+    gate: GateOptions = GateOptions()
+    statistics: Statistics = Statistics()
+    engine: Engine = Engine()
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The document of a sweep file; paths in it are relative to its folder.
+
+    Raises:
+        UsageError: the file cannot be read as TOML.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"there is no sweep file {path}; write one or use --data", code="E-CFG") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: not readable as TOML ({error}); correct the file", code="E-CFG") from None
+    for key in ("data", "out", "store"):
+        if isinstance(document.get(key), str):
+            document[key] = path.parent / document[key]
+    if isinstance(document.get("import"), list):
+        document["import"] = [path.parent / str(p) for p in document["import"]]
+    return document
+
+
+def build(document: dict[str, Any], shown: str = "command line") -> Sweep:
+    """Validate a document.
+
+    Raises:
+        UsageError: one sentence per wrong value.
+    """
+    try:
+        return Sweep.model_validate(document)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(p) for p in e['loc']) or 'document'}: {e['msg'].lower()}" for e in error.errors()
+        )
+        raise UsageError(f"{shown}: {wrong}", code="E-CFG") from None

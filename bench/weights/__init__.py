@@ -1,0 +1,50 @@
+"""Trained parameters: one table of slots, one way to find them, one way to load them, one way to fetch them.
+
+Nothing else in the project opens a checkpoint. Importing this package loads neither torch nor NumPy and
+touches neither the network nor any data package's code.
+"""
+
+from __future__ import annotations
+
+from .fetch import get
+from .find import (
+    Found,
+    configure,
+    digest_of,
+    folder,
+    found,
+    is_own,
+    path_of,
+    present,
+)
+from .load import arrays, load_strict, read, tensors
+from .problems import BadWeights, MissingWeights
+from .shelf import Line, add, listing, verify
+from .slots import Origin, Slot, expand, groups, slots
+
+__all__ = [
+    "BadWeights",
+    "Found",
+    "Line",
+    "MissingWeights",
+    "Origin",
+    "Slot",
+    "add",
+    "arrays",
+    "configure",
+    "digest_of",
+    "expand",
+    "folder",
+    "found",
+    "get",
+    "groups",
+    "is_own",
+    "listing",
+    "load_strict",
+    "path_of",
+    "present",
+    "read",
+    "slots",
+    "tensors",
+    "verify",
+]

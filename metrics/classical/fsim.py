@@ -1,0 +1,46 @@
+"""Feature similarity, luma only.
+
+Similarity of phase congruency (log-Gabor filters, four scales, four orientations) times similarity of
+Scharr gradient magnitude, averaged with the larger phase congruency as weight. Range [0, 1], higher is
+better, 1 for identical images.
+
+Zhang, Zhang, Mou, Zhang: FSIM: a feature similarity index for image quality assessment. IEEE Transactions
+on Image Processing 20(8), 2011. doi:10.1109/TIP.2011.2109730
+
+Protocol: luma of YIQ on 0-255, not rounded; averaged over squares of max(1, round(shortest side / 256))
+pixels first. The colour form is ``fsimc``. Shortest side 6, the shortest
+wavelength of the filters. Computed by piq.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ...bench.protocols import MetricInfo
+from ..inputs import pair
+from .apply import apply
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FSIM:
+    """Feature similarity on luma."""
+
+    info: ClassVar[MetricInfo] = MetricInfo(
+        "fsim",
+        "FSIM",
+        needs="pair",
+        better="higher",
+        bounds=(-0.0001, 1.0001),
+        least=6,
+        color="luma YIQ",
+        cite="Zhang et al. 2011, doi:10.1109/TIP.2011.2109730",
+        note="Luma only; fsimc is the colour form.",
+    )
+
+    def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
+        images, references = pair("fsim", images, references, least=6)
+        return apply("fsim", images, references, data_range=1.0, chromatic=False)

@@ -1,0 +1,45 @@
+"""Spectral residual based similarity.
+
+Similarity of spectral-residual saliency times (similarity of Scharr gradient magnitude)^.5, averaged with
+the larger saliency as weight. Range about [0, 1], higher is better, 1 for identical images.
+
+Zhang, Li: SR-SIM: a fast and high performance IQA index based on spectral residual. IEEE International
+Conference on Image Processing, 2012, pages 1473-1476.
+
+Protocol: luma of YIQ on 0-255, not rounded; averaged over squares of max(1, round(shortest side / 256))
+pixels first; saliency at a quarter of that size, scaled by its own extremes. piq takes these extremes over
+a whole batch; here every image is scored alone. Computed by piq.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ...bench.protocols import MetricInfo
+from ..inputs import pair
+from .apply import apply
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SRSIM:
+    """Spectral residual based similarity."""
+
+    info: ClassVar[MetricInfo] = MetricInfo(
+        "sr-sim",
+        "SR-SIM",
+        needs="pair",
+        better="higher",
+        bounds=(-0.01, 1.01),
+        least=40,
+        color="luma YIQ",
+        cite="Zhang and Li, ICIP 2012, pages 1473-1476",
+        note="Scored image by image, because the saliency is scaled by its extremes.",
+    )
+
+    def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
+        images, references = pair("sr-sim", images, references, least=40)
+        return apply("srsim", images, references, data_range=1.0, chromatic=False)
