@@ -311,9 +311,7 @@ def compare(
             raise UsageError(f"the model {name!r} is named twice", code="E-CFG")
         named[name] = Path(folder)
     manifest = folders(named, reference)
-    job = sweeps.build(
-        {"data": manifest.root, "out": out, "metrics": _split(metrics), "engine": {"workers": workers}}
-    )
+    job = sweeps.build({"data": manifest.root, "out": out, "metrics": _split(metrics), "engine": {"workers": workers}})
     code = _finish(job, manifest, quiet, as_json=False)
     raise typer.Exit(code)
 

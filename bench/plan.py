@@ -43,6 +43,15 @@ class Survey:
             return None
         return self.files.get(item.reference) or File(item.reference, "")
 
+    def links(self, manifest: Manifest) -> list[tuple[str, str, str]]:
+        """``(key, image sha256, reference sha256 or "")`` of every item whose image is at hand."""
+        refused = {result.key for result in self.refused}
+        return [
+            (item.key, image.sha256, reference.sha256 if (reference := self.reference(item)) else "")
+            for item in manifest.items
+            if item.key not in refused and (image := self.image(item))
+        ]
+
 
 def survey(manifest: Manifest, gate: Gate, tick: Callable[[int], None] = lambda n: None) -> Survey:
     """Hash every file that the manifest names, each once."""

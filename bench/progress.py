@@ -41,7 +41,7 @@ class Lines(Silent):
         self._started = self._said = time.monotonic()
 
     def _say(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)  # noqa: T201 - this class is the place that speaks
+        print(text, file=self.stream, flush=True)
 
     def stage(self, name: str, total: int | None = None) -> None:
         self._close()

@@ -115,5 +115,3 @@ class Restorer(Protocol):
     info: ClassVar[GeneratorInfo]
 
     def __call__(self, image: Tensor, /) -> Tensor: ...
-
-

@@ -31,9 +31,7 @@ def codecs() -> dict[str, str]:
     """Versions of the image codecs: another JPEG decoder may give other pixels."""
     from PIL import features
 
-    return {
-        name: str(features.version(name) or "none") for name in ("libjpeg_turbo", "jpg", "zlib", "libtiff", "webp")
-    }
+    return {name: str(features.version(name) or "none") for name in ("libjpeg_turbo", "jpg", "zlib", "libtiff", "webp")}
 
 
 def machine() -> dict[str, str]:
@@ -86,7 +84,5 @@ def revision() -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=True
-    )
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=True)
     return done.stdout.strip()

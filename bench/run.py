@@ -110,7 +110,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
         with _signals():
             try:
                 computed, conflicts = _score(store, number, sweep, manifest, measures, found, gate, say)
-                table, failures = _table(store, manifest, measures, found)
+                table, failures = _table(store, manifest, measures)
                 values = _sets(store, number, manifest, measures, found, gate, say)
             except Interrupted:
                 store.finish(number, "interrupted")
@@ -225,9 +225,8 @@ def _score(
     """Run what is missing; returns (scores computed, conflicts)."""
     usable = [m for m in measures if m.info.needs != "set" and not m.reason]
     settled = store.settled(manifest.digest, [m.digest for m in usable])
+    store.link(number, manifest.digest, found.links(manifest))
     conflicts = store.record(number, manifest.digest, found.refused) if found.refused else 0
-    if len(found.refused) == len(manifest.items):
-        return 0, conflicts
     work = list(plan.units(manifest, usable, found, settled, gate))
     total = sum(unit.size for unit in work)
     if not work:
@@ -262,13 +261,11 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def _table(
-    store: Store, manifest: Manifest, measures: Sequence[Measure], found: plan.Survey
-) -> tuple[ScoreTable, list[Failure]]:
+def _table(store: Store, manifest: Manifest, measures: Sequence[Measure]) -> tuple[ScoreTable, list[Failure]]:
     """Columns of all item measures from the store, and every row that has no number."""
-    rows = store.scores([m.digest for m in measures if m.info.needs != "set"])
-    refused = {r.key: r.refusal for r in found.refused}
-    refused.update(store.refusals(manifest.digest))
+    digests = [m.digest for m in measures if m.info.needs != "set"]
+    rows = {(row.key, row.metric): row for row in store.table(manifest.digest, digests)}
+    refused = store.refusals(manifest.digest)
     table = ScoreTable(manifest)
     failures: list[Failure] = [
         _failure(key, "", "failed", message) for key, (_, message) in sorted(refused.items()) if key in manifest.by_key
@@ -281,14 +278,11 @@ def _table(
             if item.key in refused:
                 column.status[n], column.details[n] = "failed", refused[item.key][1]
                 continue
-            image, reference = found.image(item), found.reference(item)
-            pair = m.info.needs == "pair"
-            if pair and reference is None:
+            if m.info.needs == "pair" and item.reference is None:
                 column.status[n] = "skipped"
                 column.details[n] = "E-SKIP-REFERENCE needs a reference, and this item has none"
                 continue
-            key = (image.sha256 if image else "", reference.sha256 if reference and pair else "", m.digest)
-            row = rows.get(key)
+            row = rows.get((item.key, m.digest))
             if row is None:
                 continue
             column.status[n] = row.status
@@ -296,6 +290,8 @@ def _table(
                 column.values[n] = row.value
             else:
                 column.details[n] = row.detail
+                if row.detail.startswith(("E-VAL-INF", "E-VAL-NINF")):
+                    column.infinite[n] = np.inf if row.detail.startswith("E-VAL-INF") else -np.inf
                 failures.append(_failure(item.key, m.column, row.status, row.detail))
             if row.seconds is not None:
                 column.seconds.append(row.seconds)

@@ -77,9 +77,7 @@ class Unit:
             return [replace(self, key=f"{self.key}/{c.key}", cells=(c,)) for c in self.cells]
         if len(self.cells[0].tasks) > 1:
             cell = self.cells[0]
-            return [
-                replace(self, key=f"{self.key}/{t}", cells=(replace(cell, tasks=(t,)),)) for t in cell.tasks
-            ]
+            return [replace(self, key=f"{self.key}/{t}", cells=(replace(cell, tasks=(t,)),)) for t in cell.tasks]
         return [self]
 
 
@@ -222,9 +220,7 @@ def _measure(task: Task, blank: Score, inputs: tuple[Tensor, Tensor | None], sta
     if math.isnan(value):
         return replace(blank, status="nonfinite", detail="E-VAL-NAN", seconds=seconds)
     if math.isinf(value):
-        return replace(
-            blank, status="nonfinite", detail="E-VAL-INF" if value > 0 else "E-VAL-NINF", seconds=seconds
-        )
+        return replace(blank, status="nonfinite", detail="E-VAL-INF" if value > 0 else "E-VAL-NINF", seconds=seconds)
     low, high = task.bounds
     if not low <= value <= high:
         detail = f"E-METRIC-ERROR {name} returned {value!r}, outside its declared bounds [{low}, {high}]"
@@ -267,6 +263,4 @@ def lost(unit: Unit, code: str, why: str) -> list[ItemResult]:
 
 def tasks_of(measures: Sequence[Any]) -> tuple[Task, ...]:
     """The picklable part of item measures."""
-    return tuple(
-        Task(m.spec, m.digest, m.info.needs, m.info.least, m.info.bounds, m.info.dtype) for m in measures
-    )
+    return tuple(Task(m.spec, m.digest, m.info.needs, m.info.least, m.info.bounds, m.info.dtype) for m in measures)

@@ -60,9 +60,7 @@ def score_sets(
             if not m.reason:
                 value, status, detail = _one(store, m, manifest, files, list(real.values()), gate)
             n = len(files)
-            store.record_set(
-                run, manifest.digest, generator, m.digest, n=n, value=value, status=status, detail=detail
-            )
+            store.record_set(run, manifest.digest, generator, m.digest, n=n, value=value, status=status, detail=detail)
             values[m.column][generator] = (value, detail)
             say.advance()
     return values
@@ -112,9 +110,7 @@ def features(folder: Path, name: str, root: Path, files: Sequence[File], gate: G
             extractor = extractor or factory()
             rows = []
             for file in shard:
-                pixels, _ = read(
-                    root / file.relative, shown=file.relative, sha256=file.sha256, gate=gate, root=root
-                )
+                pixels, _ = read(root / file.relative, shown=file.relative, sha256=file.sha256, gate=gate, root=root)
                 with torch.inference_mode():
                     rows.append(extractor(as_tensor(pixels, "float32")).reshape(-1).float().numpy())
             buffer = io.BytesIO()

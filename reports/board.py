@@ -19,6 +19,7 @@ HEADLINES = {
 _SHORT = {"srocc_within": "SROCC within", "srocc_pooled": "SROCC pooled"}
 _NEEDS = {"pair": "full-reference", "image": "no-reference", "set": "set of images"}
 FAMILIES = ("gan", "traditional")
+FAMILY_TITLES = {"gan": "GAN-based", "traditional": "Traditional"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Board:
     other: Column
     columns: list[Column]
     rows: list[Row]
+    sets: list[Row]
+    """Metrics of whole sets: no value per image, hence no agreement; their numbers are on the generator board."""
     controls: list[Row]
     published: list[Row]
     axis: Axis
@@ -77,10 +80,12 @@ class Board:
 def build(board: Leaderboard) -> Board:
     """Arrange the metric rows: ranked ones by tier and value, then the others, controls apart."""
     key = board["settings"]["headline"]
-    metrics = sorted(board["metrics"], key=lambda row: _order(row, key))
+    metrics = sorted((m for m in board["metrics"] if m["needs"] != "set"), key=lambda row: _order(row, key))
+    sets = [m for m in board["metrics"] if m["needs"] == "set"]
     every = [*metrics, *board["controls"]]
     axis = charts.bar_axis([row[key] for row in every], correlation=True)
-    twins = lookalikes(row["name"] for row in every) | lookalikes(row["title"] for row in every)
+    names = [*every, *sets]
+    twins = lookalikes(row["name"] for row in names) | lookalikes(row["title"] for row in names)
     classes = _classes(board, every)
     rows = [_row(row, key, axis, f"metric-{n}", twins, classes) for n, row in enumerate(metrics, 1)]
     controls = [_row(row, key, axis, f"control-{n}", twins, classes) for n, row in enumerate(board["controls"], 1)]
@@ -100,6 +105,7 @@ def build(board: Leaderboard) -> Board:
         other=other,
         columns=rank_columns,
         rows=rows,
+        sets=[_row(row, key, axis, f"set-{n}", twins, classes) for n, row in enumerate(sets, 1)],
         controls=controls,
         published=published,
         axis=axis,
@@ -132,8 +138,9 @@ def sentence(board: Leaderboard, metrics: Sequence[MetricRow]) -> list[tuple[str
         out.append((f"; no tiers: {clean(ranking['reason'] or 'the metrics were not tested', 300)}. ", False))
     said = f"{_count(len(valued), 'metric')} compared by {HEADLINES[settings['headline']]}"
     if any(row[settings["headline"]]["low"] is not None for row in valued):
-        references = ranking["n_groups"] or board["dataset"]["n_references"]
-        said += f"; {settings['level']:.0%} intervals over {_count(references, 'reference')}"
+        groups = ranking["n_groups"] or board["dataset"]["n_references"]
+        unit = "reference" if groups < board["dataset"]["n_outputs"] else "independent image"
+        said += f"; {settings['level']:.0%} intervals over {_count(groups, unit)}"
     else:
         why = next((r[settings["headline"]].get("reason", "") for r in valued), "")
         said += f"; no intervals{': ' + clean(why, 300) if why else ''}"
@@ -184,7 +191,7 @@ def _classes(board: Leaderboard, rows: Sequence[MetricRow]) -> list[ClassHead]:
     """Families first, then classes in the data set's order; only those that any row has a cell for."""
     known = {column["code"]: column for column in board["classes"]}
     used = dict.fromkeys(code for row in rows for code in row["classes"])
-    codes = [c for c in FAMILIES if c in used]
+    codes = [c for f in FAMILIES for c in (f"family:{f}", f) if c in used]
     codes += [c for c in known if c in used and c not in codes]
     codes += [c for c in used if c not in codes]
     heads = []
@@ -192,9 +199,10 @@ def _classes(board: Leaderboard, rows: Sequence[MetricRow]) -> list[ClassHead]:
         cells: list[ClassCell] = [row["classes"][code] for row in rows if code in row["classes"]]
         fullest = max(cells, key=lambda c: c["n"])
         column = known.get(code)
-        title = column["title"] if column else {"gan": "GAN", "traditional": "Traditional"}.get(code, code)
+        family = code.removeprefix("family:")
+        title = column["title"] if column else FAMILY_TITLES.get(family, code)
         n = column["n"] if column else fullest["n"]
-        heads.append(ClassHead(code, title or code, n, fullest["spread"], code in FAMILIES))
+        heads.append(ClassHead(code, title or code, n, fullest["spread"], family in FAMILIES and family != code or code in FAMILIES))
     return heads
 
 

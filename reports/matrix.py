@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..bench.document import Agreement
-from .contest import HUMAN
+
+PEOPLE = ("human", "severity")
+"""What the document calls the scores that metrics are compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class Matrix:
 def build(agreement: Agreement) -> Matrix:
     """Reorder the document's matrix; the order depends on its values alone."""
     names, values = agreement["names"], agreement["srocc"]
-    first = [n for n, name in enumerate(names) if name == HUMAN]
-    rest = _clustered([n for n, name in enumerate(names) if name != HUMAN], names, values)
+    first = [n for n, name in enumerate(names) if name in PEOPLE]
+    rest = _clustered([n for n, name in enumerate(names) if name not in PEOPLE], names, values)
     order = first + rest
     return Matrix([names[n] for n in order], [[values[a][b] for b in order] for a in order])
 

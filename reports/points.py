@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from ..bench.document import Leaderboard, MetricRow
-from .board import FAMILIES
+from .board import FAMILIES, FAMILY_TITLES
 from .charts import SHAPES
 from .inputs import Items
 
@@ -66,7 +66,7 @@ def select(board: Leaderboard, items: Items, order: list[MetricRow]) -> Selectio
 def _kinds(board: Leaderboard, items: Items, every: list[int]) -> tuple[list[int], list[Kind]]:
     """By family where the set names at least two, else by distortion class; the rarest share the last marker."""
     family, distortion = items.text.get("family", []), items.text.get("distortion", [])
-    names = {code: title for code, title in zip(FAMILIES, ("GAN-based", "traditional"), strict=True)}
+    names = {code: FAMILY_TITLES[code] for code in FAMILIES}
     labels = family
     if len({family[n] for n in every} - {""}) < 2:
         labels = distortion

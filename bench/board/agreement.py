@@ -77,7 +77,7 @@ def within(frame: Frame, x: np.ndarray) -> tuple[Cell, WithinSpread, stats.Withi
         return blank(reason), {"median": None, "p10": None, "worst": None, "worst_group": ""}, per
     # Keyed by the statistic alone: every metric sees the same resamples, and adding one changes no other.
     rng = stats.generator(frame.seed, "within-srocc")
-    estimate = stats.within_estimate(per, frame.level, frame.resamples, rng)
+    estimate = stats.within_estimate(per, frame.level, frame.resamples, rng=rng)
     worst = int(np.argmin(per.values))
     spread: WithinSpread = {
         "median": number(float(np.median(per.values))),
@@ -94,8 +94,15 @@ def two_way(frame: Frame, x: np.ndarray) -> Cell:
         return blank("generators are not crossed with references")
     rng = stats.generator(frame.seed, "two-way")
     return cell(
-        stats.pigeonhole_estimate(
-            x, frame.oriented, frame.groups, frame.generators, frame.blocks, frame.level, frame.resamples, rng
+        stats.two_way_estimate(
+            x,
+            frame.oriented,
+            frame.groups,
+            frame.generators,
+            frame.level,
+            frame.resamples,
+            rng=rng,
+            blocks=frame.blocks,
         )
     )
 
@@ -120,7 +127,7 @@ def mapped(frame: Frame, values: np.ndarray, agrees: int) -> tuple[Cell, Cell, F
     # The interval holds the curve fixed: refitting per left-out group moves it by less than its width.
     plcc = cell(stats.pooled_estimate(stats.plcc, sign * fitted, frame.scores, frame.groups, frame.level))
     rmse: Cell = {
-        "value": number(stats.rmse(frame.scores, fitted, 4 if fit.kind == "logistic" else 2)),
+        "value": number(stats.rmse(frame.scores, fitted, fit.free)),
         "low": None,
         "high": None,
     }
@@ -141,24 +148,19 @@ def in_class(frame: Frame, x: np.ndarray) -> ClassCell:
     found, _, per = within(frame, x)
     if per.n >= n / 2:
         answer["srocc"] = found
+    elif len(set(frame.blocks.tolist())) == n:
+        answer["srocc"] = pooled(frame, x, "srocc")
     else:
         answer["srocc"] = cell(
             stats.pooled_estimate(
                 stats.srocc,
-                _centred(x, frame.blocks),
-                _centred(frame.oriented, frame.blocks),
+                stats.centred(x, frame.blocks),
+                stats.centred(frame.oriented, frame.blocks),
                 frame.groups,
                 frame.level,
             )
         )
     return answer
-
-
-def _centred(x: np.ndarray, blocks: np.ndarray) -> np.ndarray:
-    names, index = np.unique(blocks, return_inverse=True)
-    if len(names) == len(x):
-        return x
-    return x - (np.bincount(index, x) / np.bincount(index))[index]
 
 
 def spearman_matrix(columns: Sequence[np.ndarray], frame: Frame, inside: bool) -> list[list[float | None]]:

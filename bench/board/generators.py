@@ -83,11 +83,12 @@ def board(
         matrix = np.column_stack([_means(column.values, cells[g], order) for g in kept])
         for k, name in enumerate(kept):
             rows[name]["metrics"][metric] = _mean(matrix[:, k], level, resamples, seed)
-        means = np.array([v.mean() if np.isfinite(v).all() else np.nan for v in matrix.T])
+        # Infinite values have no mean to print, and a place all the same: a perfect copy has the best PSNR.
+        means = np.array([_means(column.limits, cells[g], order).mean() for g in kept])
         view = means if column.better == "higher" else -means
         _ranks(rows, kept, metric, view)
         if people is not None:
-            both = np.isfinite(view)
+            both = ~np.isnan(view)
             value = stats.srocc(view[both], people[both]) if both.sum() >= 3 else float("nan")
             agreement[metric] = {"value": number(value), "low": None, "high": None}
             if not np.isfinite(value):
@@ -110,9 +111,7 @@ def _shared(cells: dict[str, set[str]]) -> tuple[set[str], list[str], str]:
     notes = []
     if shared != everything:
         short = ", ".join(f"{g} ({len(cells[g])})" for g in kept if cells[g] != everything)
-        notes.append(
-            f"ranked on the {len(shared)} of {len(everything)} references that all share; not on all: {short}"
-        )
+        notes.append(f"ranked on the {len(shared)} of {len(everything)} references that all share; not on all: {short}")
     dropped = sorted(set(cells) - set(kept))
     if dropped:
         notes.append(f"left out, on fewer than half of the references: {', '.join(dropped)}")
@@ -140,7 +139,7 @@ def _mean(values: np.ndarray, level: float, resamples: int, seed: int) -> Cell:
     elif float(np.ptp(values)) == 0:
         estimate = Estimate(mean, mean, mean, len(values))
     else:
-        low, high = stats.bootstrap_t(values, level, resamples, stats.generator(seed, "generator-mean"))
+        low, high = stats.bootstrap_t(values, level, resamples, rng=stats.generator(seed, "generator-mean"))
         estimate = Estimate(mean, low, high, len(values))
     return cell(estimate)
 
@@ -177,16 +176,14 @@ def _observers(
     _tier(rows, kept, p, delta, level)
 
 
-def _tier(
-    rows: dict[str, GeneratorRow], kept: list[str], p: np.ndarray, delta: np.ndarray, level: float
-) -> None:
-    levels, _ = stats.tiers(p, delta, 1 - level)
-    for name, tier in zip(kept, levels, strict=True):
-        rows[name]["human_tier"] = int(tier)
+def _tier(rows: dict[str, GeneratorRow], kept: list[str], p: np.ndarray, delta: np.ndarray, level: float) -> None:
+    for name, tier in zip(kept, stats.tiers(p, delta, 1 - level).tier, strict=True):
+        rows[name]["human_tier"] = tier
 
 
 def _ranks(rows: dict[str, GeneratorRow], kept: list[str], view: str, values: np.ndarray) -> None:
     """1 = best; equal values share the better place; a generator without value has no place."""
     for k, name in enumerate(kept):
-        if np.isfinite(values[k]):
-            rows[name]["ranks"][view] = 1 + int((values > values[k] + 1e-12 * abs(values[k])).sum())
+        if not np.isnan(values[k]):
+            margin = 1e-12 * abs(values[k]) if np.isfinite(values[k]) else 0.0
+            rows[name]["ranks"][view] = 1 + int((values > values[k] + margin).sum())

@@ -165,7 +165,9 @@ def _card(manifest: Manifest) -> DatasetCard:
         groups = np.array([i.group for i in scored])
         generators = np.array([i.generator for i in scored])
         if len(set(groups.tolist())) > 1 and float(np.ptp(y)) > 0:
-            shares = {k: float(f"{v:.6g}") for k, v in stats.shares(y, groups, generators).items() if np.isfinite(v)}
+            names = {"groups": "reference", "generators": "generator"}
+            found = stats.shares(y, groups, generators)
+            shares = {names[k]: float(f"{v:.6g}") for k, v in found.items() if np.isfinite(v)}
     return {
         "name": manifest.name,
         "title": manifest.title or manifest.name,

@@ -41,9 +41,7 @@ def rank(
         return Ranked(_record("none", groups, names, None, "a single metric cannot be ranked"))
     single = groups == len(frame.groups)
     if groups < 8:
-        return Ranked(
-            _record("none", groups, names, None, f"too few references for tiers ({groups}; 8 are needed)")
-        )
+        return Ranked(_record("none", groups, names, None, f"too few references for tiers ({groups}; 8 are needed)"))
     if headline == "srocc_within":
         common = set.intersection(*(set(within[n].groups) for n in names))
         if len(common) < 8:
@@ -51,21 +49,45 @@ def rank(
             return Ranked(_record("none", groups, names, None, reason))
         order = sorted(common)
         matrix = np.column_stack([_pick(within[n], order) for n in names])
-        found = stats.max_t(matrix, stats.generator(frame.seed, "max-t"))
-        p, delta = found.p, found.delta
+        family = stats.max_t(matrix, stats.generator(frame.seed, "max-t"))
+        p, delta = family.p, family.delta
         method = "max-T sign-flip over references, all pairs"
     elif single:
-        p, delta = stats.dependent_family([columns[n] for n in names], frame.oriented)
+        p, delta = _dependent([columns[n] for n in names], frame.oriented)
         method = "Meng-Rosenthal-Rubin for dependent correlations (independent images), Holm over all pairs"
     else:
-        p, delta = stats.jackknife_family([columns[n] for n in names], frame.oriented, frame.groups)
+        full = [stats.srocc(columns[n], frame.oriented) for n in names]
+        left = [stats.leave_one_out(stats.srocc, columns[n], frame.oriented, frame.groups) for n in names]
+        differences = stats.jackknife_differences(np.column_stack(left), full)
+        p, delta = differences.p, differences.delta
         method = "delete-one-reference jackknife-t of the difference, Holm over all pairs"
-    levels, intervals = stats.tiers(p, delta, 1 - frame.level)
+    try:
+        found = stats.tiers(p, delta, 1 - frame.level)
+    except ValueError as error:  # pairwise tests, unlike max-T, may contradict each other
+        return Ranked(_record(method, groups, names, p, str(error)))
     return Ranked(
         _record(method, groups, names, p, ""),
-        dict(zip(names, (int(t) for t in levels), strict=True)),
-        dict(zip(names, ((int(a), int(b)) for a, b in intervals), strict=True)),
+        dict(zip(names, found.tier, strict=True)),
+        dict(zip(names, found.rank, strict=True)),
     )
+
+
+def _dependent(columns: Sequence[np.ndarray], human: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Adjusted p and differences of all pairs where every image is independent of every other."""
+    size = len(columns)
+    own = [stats.srocc(c, human) for c in columns]
+    p, delta = np.ones((size, size)), np.zeros((size, size))
+    pairs = [(a, b) for a in range(size) for b in range(a)]
+    raw = []
+    for a, b in pairs:
+        delta[a, b] = own[a] - own[b]
+        delta[b, a] = -delta[a, b]
+        both = stats.srocc(columns[a], columns[b])
+        test = stats.dependent.meng_rosenthal_rubin(own[a], own[b], min(both, 1 - 1e-12), len(human))
+        raw.append(test.p if np.isfinite(test.p) else 1.0)
+    for (a, b), value in zip(pairs, stats.holm(raw), strict=True):
+        p[a, b] = p[b, a] = value
+    return p, delta
 
 
 def _pick(per: stats.Within, order: Sequence[str]) -> np.ndarray:

@@ -27,6 +27,17 @@ class Column:
     details: dict[int, str] = field(default_factory=dict)
     """Item index -> reason, for every row that has no number."""
     seconds: list[float] = field(default_factory=list)
+    infinite: dict[int, float] = field(default_factory=dict)
+    """Item index -> +inf or -inf. Left out of means and correlations, but not of orders: PSNR of a perfect
+    restoration is better than any finite one."""
+
+    @property
+    def limits(self) -> np.ndarray:
+        """Values with the infinite ones in their places."""
+        filled = self.values.copy()
+        for n, value in self.infinite.items():
+            filled[n] = value
+        return filled
 
     @property
     def oriented(self) -> np.ndarray:

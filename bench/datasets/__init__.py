@@ -66,10 +66,10 @@ def detect(path: str | Path) -> str:
         raise UsageError(
             f"{path.name} looks like {' and like '.join(found)}; say which with --dataset {found[0]}", code="E-CFG"
         )
-    known = "; ".join(f"{n}: {' '.join(a.info.layout.split())}" for n, a in adapters.items())
+    known = ", ".join(f"{a.info.mark} ({n})" for n, a in adapters.items() if n != _GENERAL)
     raise UsageError(
-        f"{path.name or path} is no data set that can be recognised; put an items.csv with a column `image` into "
-        f"it, or give a folder with one of these layouts ({known})",
+        f"{path.name or path} is not recognised as a data set; put an items.csv with a column `image` into it, or give "
+        f"the top folder of one of these, known by: {known}",
         code="E-CFG",
     )
 

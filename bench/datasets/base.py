@@ -31,6 +31,8 @@ class DatasetInfo:
     """Where its authors publish it."""
     layout: str
     """Expected files, one to three lines."""
+    mark: str
+    """The few files that a folder is recognised by."""
     cite: str
     better: Better | None
     """Which end of the score is good; None where the user says it."""

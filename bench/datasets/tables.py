@@ -65,9 +65,13 @@ def text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{path.name} cannot be read ({error.strerror}); check that it is there", code="E-CFG") from None
+        raise UsageError(
+            f"{path.name} cannot be read ({error.strerror}); check that it is there", code="E-CFG"
+        ) from None
     except UnicodeDecodeError:
-        raise UsageError(f"{path.name} is not UTF-8 text; save it as UTF-8 (CSV UTF-8 in a spreadsheet)", code="E-CFG") from None
+        raise UsageError(
+            f"{path.name} is not UTF-8 text; save it as UTF-8 (CSV UTF-8 in a spreadsheet)", code="E-CFG"
+        ) from None
 
 
 def rows(path: Path, required: Sequence[str], *, lower: bool = True) -> list[Row]:
@@ -105,7 +109,9 @@ def rows(path: Path, required: Sequence[str], *, lower: bool = True) -> list[Row
     except csv.Error as error:
         raise wrong(path, reader.line_num, f"not valid CSV ({error})", "repair the quoting of that line") from None
     if not header:
-        raise UsageError(f"{path.name} is empty; its first line must name the columns {', '.join(required)}", code="E-CFG")
+        raise UsageError(
+            f"{path.name} is empty; its first line must name the columns {', '.join(required)}", code="E-CFG"
+        )
     return answer
 
 

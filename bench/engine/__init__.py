@@ -55,3 +55,11 @@ def parts(unit: U) -> list[U]:
     """The smaller units of a unit, or nothing if it is atomic."""
     found = list(unit.split())
     return found if len(found) > 1 else []
+
+
+def failure(error: BaseException) -> Lost:
+    """What is reported of an exception: its type and message, and whether memory was the matter."""
+    name = type(error).__name__
+    text = " ".join(str(error).split())
+    short = isinstance(error, MemoryError) or name in ("OutOfMemoryError", "_ArrayMemoryError")
+    return Lost("oom" if short else "error", f"{name}: {text}" if text else name)

@@ -52,7 +52,7 @@ Limit = Callable[[int, int], None]
 """Refuses a picture of this width and height; called as soon as they are known."""
 
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"GIF8", "GIF"),
+    (0, b"GIF8", "GIF"),  # one frame; more are told apart before this table is asked
     (4, b"ftypavi", "AVIF"),
     (4, b"ftyphei", "HEIC"),
     (4, b"ftypmif1", "HEIF"),
@@ -74,7 +74,9 @@ _SHORTEST = 26  # no complete file of the accepted formats is shorter
 _CHUNKS = 200_000
 _JUNK = 2**16
 _SCANS = 500
-_PAGES = 10_000
+_PAGES = 1_000
+_TAGS = 1_024
+_PIECES = 2**22
 
 
 def sniff(data: bytes) -> str:
@@ -101,6 +103,8 @@ def sniff(data: bytes) -> str:
         return "WEBP"
     elif data[:4] in _TIFF:
         return "TIFF"
+    elif data.startswith(b"GIF8") and _moving_gif(data):
+        raise Fault("E-IMG-FRAMES", "is an animated GIF", "save the frame that is meant as a PNG")
     else:
         for offset, magic, name in _OTHERS:
             if head[offset:].startswith(magic):
@@ -126,15 +130,37 @@ def _is_text(head: bytes) -> bool:
     return all(c.isprintable() or c in "\t\r\n\f" for c in text)
 
 
-def inspect(data: bytes, limit: Limit) -> Header:
-    """Read the header and check that the file is whole.
+def _moving_gif(data: bytes) -> bool:
+    """Whether a second image follows the first (GIF89a, block by block)."""
+
+    def table(flags: int) -> int:
+        return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+    try:
+        position, images = 13 + table(data[10]), 0
+        while images < 2 and data[position] in (0x21, 0x2C):
+            if data[position] == 0x2C:
+                images += 1
+                position += 11 + table(data[position + 9])
+            else:
+                position += 2
+            while size := data[position]:
+                position += size + 1
+            position += 1
+    except IndexError:
+        return False
+    return images > 1
+
+
+def inspect(data: bytes, limit: Limit, frame: int = 0) -> Header:
+    """Read the header (of a TIFF: of the page ``frame``) and check that the file is whole.
 
     Raises:
         Fault: ``E-IMG-FORMAT``, ``-TRUNC``, ``-CORRUPT``, or what ``limit`` raises.
     """
     kind = sniff(data)
     try:
-        return _PARSERS[kind](data, limit)
+        return _tiff(data, limit, frame) if kind == "TIFF" else _PARSERS[kind](data, limit)
     except (struct.error, IndexError):
         raise cut(kind, "the file ends inside its header") from None
 
@@ -189,9 +215,7 @@ def _png(data: bytes, limit: Limit) -> Header:
         raise corrupt("PNG", f"it has more than {_CHUNKS:,} chunks")
     if not pixels:
         raise corrupt("PNG", "it has no pixel data (no IDAT chunk)")
-    return Header(
-        "PNG", width, height, bits, frames, interlaced=interlace == 1, key=key, data=tuple(pixels)
-    )
+    return Header("PNG", width, height, bits, frames, interlaced=interlace == 1, key=key, data=tuple(pixels))
 
 
 def _jpeg(data: bytes, limit: Limit) -> Header:
@@ -208,7 +232,7 @@ def _jpeg(data: bytes, limit: Limit) -> Header:
                 raise corrupt("JPEG", "it is filled with padding")
         junk += after - position
         if junk > _JUNK:
-            raise corrupt("JPEG", "there is other data between its segments")
+            raise corrupt("JPEG", "it has too many segments, or other data between them")
         marker, position = data[after], after + 1
         if marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD7:
             continue
@@ -302,7 +326,7 @@ class _Directory:
         end = first + count * entry
         if end > len(data):
             raise cut("TIFF", "the file ends inside its directory")
-        if count > 2**16:
+        if count > _TAGS:
             raise corrupt("TIFF", "its directory has an impossible length")
         # The link to the next directory may be missing at the very end of a file.
         link = data[end : end + tail]
@@ -322,31 +346,35 @@ class _Directory:
             (position,) = struct.unpack_from(self._order + ("Q" if self._big else "I"), self._data, position)
         if position + number * dtype.itemsize > len(self._data):
             raise cut("TIFF", f"the values of tag {tag} lie beyond the end of the file")
-        # A value over 2**63 is no offset or size in any file: clipped, it is still beyond every end.
+        if number > _PIECES:
+            raise corrupt("TIFF", f"tag {tag} has more than {_PIECES:,} values")
+        # A value over 2**61 is no offset or size in any file: clipped, it is still beyond every end.
         values = np.frombuffer(self._data, dtype, number, position)
-        return np.minimum(values, 2**62).astype(np.int64) if kind == 16 else values.astype(np.int64)
+        return np.minimum(values, 2**61).astype(np.int64) if kind == 16 else values.astype(np.int64)
 
     def one(self, tag: int, default: int) -> int:
         values = self[tag]
         return int(values[0]) if len(values) else default
 
 
-def _tiff(data: bytes, limit: Limit) -> Header:
-    """First directory in full, and how many there are; a later page is checked when it is asked for."""
+def _tiff(data: bytes, limit: Limit, frame: int) -> Header:
+    """One page in full, and how many there are."""
     order, big = _TIFF[data[:4]]
     (offset,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
-    page = _Directory(data, order, big, offset)
-    seen, at = {offset}, page
-    while at.next:
-        if at.next in seen or len(seen) >= _PAGES:
+    pages: dict[int, _Directory] = {}
+    while offset:
+        if offset in pages or len(pages) >= _PAGES:
             raise corrupt("TIFF", "its list of pages has no end")
-        seen.add(at.next)
-        at = _Directory(data, order, big, at.next)
-        _page(data, at, limit)
-    return _page(data, page, limit, frames=len(seen))
+        pages[offset] = page = _Directory(data, order, big, offset)
+        offset = page.next
+    if not pages:
+        raise corrupt("TIFF", "it has no page")
+    chosen = list(pages.values())[min(frame, len(pages) - 1)]
+    return _page(data, chosen, limit, len(pages))
 
 
-def _page(data: bytes, page: _Directory, limit: Limit, frames: int = 1) -> Header:
+def _page(data: bytes, page: _Directory, limit: Limit, frames: int) -> Header:
+    """Size, layout and completeness of one page."""
     width, height = page.one(256, 0), page.one(257, 0)
     _sides("TIFF", width, height, limit)
     depth, samples = page[258], page.one(277, 1)
@@ -354,8 +382,8 @@ def _page(data: bytes, page: _Directory, limit: Limit, frames: int = 1) -> Heade
     layers = samples if page.one(284, 1) == 2 else 1
     tiled = len(page[322]) > 0
     across, down = page.one(322, width), page.one(323 if tiled else 278, height)
-    if across <= 0 or down <= 0:
-        raise corrupt("TIFF", "its strips or tiles have no size")
+    if across <= 0 or down <= 0 or samples <= 0:
+        raise corrupt("TIFF", "its strips, tiles or pixels have no size")
     limit(across, min(down, height) if not tiled else down)
     starts, sizes = (page[324], page[325]) if tiled else (page[273], page[279])
     down = min(down, height) if not tiled else down
@@ -364,7 +392,7 @@ def _page(data: bytes, page: _Directory, limit: Limit, frames: int = 1) -> Heade
         raise corrupt("TIFF", f"{pieces} strips or tiles of pixels are needed and {len(starts)} listed")
     if len(sizes) and (starts[: len(sizes)] + sizes[: len(starts)] > len(data)).any():
         raise cut("TIFF", "pixels lie beyond the end of the file")
-    if page.one(259, 1) == 1 and len(sizes):  # not compressed: the size is known
+    if page.one(259, 1) == 1 and page.one(262, 1) != 6 and len(sizes):  # not compressed: the size is known
         per_pixel = int(depth.sum()) if len(depth) == samples else bits * samples
         row = -(-across * (per_pixel // layers) // 8)
         # Only whole rows of the picture must be there: the last strip may be shorter.
@@ -393,5 +421,4 @@ _PARSERS: dict[str, Callable[[bytes, Limit], Header]] = {
     "JPEG": _jpeg,
     "BMP": _bmp,
     "WEBP": _webp,
-    "TIFF": _tiff,
 }

@@ -19,9 +19,9 @@ from .arrays import Floats, matrix, vector
 from .interval import LEAST_GROUPS, TOO_FEW, bootstrap_t, estimate, wilson
 from .stream import signs
 
-SLACK = 1e-9
+SLACK = 1e-6
 """Relative: flips that reproduce the observed value must count although they are summed in another order."""
-FLOOR = 1e-12
+FLOOR = 1e-9
 """Smallest variance of a difference, relative to its mean square, that studentising may divide by."""
 
 

@@ -5,7 +5,7 @@ asked. What was measured once is never overwritten: a second value is compared, 
 if it differs.
 """
 
-from .rows import Conflict, Merged, Outcome, Repaired, Row, Run, SetRow, Settled
 from .results import Store
+from .rows import Conflict, Merged, Outcome, Repaired, Row, Run, SetRow, Settled
 
 __all__ = ["Conflict", "Merged", "Outcome", "Repaired", "Row", "Run", "SetRow", "Settled", "Store"]

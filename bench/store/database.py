@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -22,10 +23,37 @@ PATIENCE = 30.0
 
 # On these WAL is not safe: its shared memory does not reach the other machine.
 NETWORK = frozenset(
-    "9p afs beegfs ceph cifs coda fhgfs fuse.ceph fuse.glusterfs fuse.s3fs fuse.sshfs gfs gfs2 glusterfs gpfs "
-    "lustre ncpfs nfs nfs4 ocfs2 orangefs panfs pvfs2 smb3 smbfs virtiofs".split()
+    {
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "coda",
+        "fhgfs",
+        "fuse.ceph",
+        "fuse.glusterfs",
+        "fuse.s3fs",
+        "fuse.sshfs",
+        "gfs",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "panfs",
+        "pvfs2",
+        "smb3",
+        "smbfs",
+        "virtiofs",
+    }
 )
-_TABLES = frozenset("image decoding manifest metric run item refusal score set_score conflict".split())
+TABLES = ("image", "decoding", "manifest", "metric", "run", "item", "refusal", "score", "set_score", "conflict")
+"""In an order in which every row finds what it refers to."""
 
 
 def statements(script: str) -> Iterator[str]:
@@ -168,8 +196,9 @@ def preflight(path: Path) -> None:
         finally:
             os.close(descriptor)
             os.unlink(probe)
-        if path.exists():
-            os.close(os.open(path, os.O_RDWR))
+        # Not by opening: closing the file would drop the locks of another connection of this process.
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def read_only(path: Path) -> sqlite3.Connection:
@@ -197,8 +226,7 @@ def inspect(connection: sqlite3.Connection, path: Path, *, newest: int, check: b
             return 0
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
             raise IntegrityError(
-                f"{path}: is a database of another program, not a result store; it was not changed; "
-                "name another file",
+                f"{path}: is a database of another program, not a result store; it was not changed; name another file",
                 code="E-STORE-FOREIGN",
             )
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -209,11 +237,9 @@ def inspect(connection: sqlite3.Connection, path: Path, *, newest: int, check: b
                 code="E-STORE-NEWER",
             )
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        if version < 1 or not tables >= _TABLES:
-            lacking = ", ".join(sorted(_TABLES - tables)) or "its schema number"
-            raise IntegrityError(
-                f"{path}: the result store lacks {lacking}; {_advice()}", code="E-STORE-CORRUPT"
-            )
+        if version < 1 or not tables >= set(TABLES):
+            lacking = ", ".join(sorted(set(TABLES) - tables)) or "its schema number"
+            raise IntegrityError(f"{path}: the result store lacks {lacking}; {_advice()}", code="E-STORE-CORRUPT")
         if check:
             verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict != "ok":
@@ -297,12 +323,14 @@ def connect(path: Path, *, durable: bool = False, check: bool = True) -> sqlite3
                 if not isinstance(error.__cause__, sqlite3.Error) or not _has_journal(path):
                     raise
     with translated(path):
-        connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+        # As an address, so that another store can be attached read-only.
+        connection = sqlite3.connect(path.absolute().as_uri(), uri=True, timeout=PATIENCE, isolation_level=None)
         try:
             connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
             connection.execute("PRAGMA foreign_keys = ON")
             # Schema first: its numbers then stand in the file itself and not only in a log beside it.
-            create(connection, path)
+            if is_new(connection):
+                create(connection, path)
             inspect(connection, path, newest=newest, check=check and _has_journal(path))
             if _journal(connection, "DELETE" if is_network(path) else "WAL") != "wal":
                 _journal(connection, "DELETE")

@@ -19,13 +19,12 @@ from .find import (
 )
 from .load import arrays, load_strict, read, tensors
 from .problems import BadWeights, MissingWeights
-from .shelf import Line, add, listing, verify
+from .shelf import add, listing, stray, verify
 from .slots import Origin, Slot, expand, groups, slots
 
 __all__ = [
     "BadWeights",
     "Found",
-    "Line",
     "MissingWeights",
     "Origin",
     "Slot",
@@ -45,6 +44,7 @@ __all__ = [
     "present",
     "read",
     "slots",
+    "stray",
     "tensors",
     "verify",
 ]

@@ -1,0 +1,173 @@
+"""The weights folder: what is in it, putting files in by hand, and checking everything again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..errors import ResourceError, UsageError
+from .find import Found, folder, found, shelf_name, shelf_notes
+from .load import LARGEST, check_hash
+from .problems import BadWeights
+from .slots import slot_of, slots
+
+
+def listing() -> list[dict[str, Any]]:
+    """All slots in the order of the table, one row each: is it filled, from where, what is it. Reads no weights.
+
+    Keys: ``slot``, ``title``, ``present``, ``origin`` (where it was found, else where it would come from),
+    ``path`` (None if absent), ``own``, ``bytes`` (None if not known), ``licence``, ``licence_source``,
+    ``trained_on``, ``used_by``, ``sha256`` (empty if not registered), ``hash_source``, ``command`` (what would
+    fill the slot; empty if it is filled).
+    """
+    rows = []
+    for name, slot in slots().items():
+        place = found(name)
+        size = place.path.stat().st_size if place else slot.bytes
+        rows.append(
+            {
+                "slot": name,
+                "title": slot.title,
+                "present": place is not None,
+                "origin": place.where if place else slot.origin.url or slot.origin.distribution or "shipped",
+                "path": str(place.path) if place else None,
+                "own": bool(place and place.own),
+                "bytes": size or None,
+                "licence": slot.licence,
+                "licence_source": slot.licence_source,
+                "trained_on": list(slot.trained_on),
+                "used_by": list(slot.used_by),
+                "sha256": slot.sha256,
+                "hash_source": slot.hash_source,
+                "command": "" if place else slot.command,
+            }
+        )
+    return rows
+
+
+def verify() -> list[dict[str, str]]:
+    """Hash every file that fills a slot again.
+
+    One row per filled slot: ``slot``, ``status`` (``ok``; ``own`` = as the user declared it; ``differs``;
+    ``unreadable``), ``path`` and ``problem`` (a sentence, empty where all is well).
+    """
+    rows = []
+    for name in slots():
+        if (place := found(name)) is None:
+            continue
+        status, problem = _examine(place)
+        rows.append({"slot": name, "status": status, "path": str(place.path), "problem": problem})
+    return rows
+
+
+def stray() -> list[tuple[Path, str]]:
+    """Files in the weights folder that no slot refers to, with what they seem to be."""
+    where = folder()
+    if not where.is_dir():
+        return []
+    known = {shelf_name(s, s.sha256) for s in slots().values() if s.sha256}
+    known |= {shelf_name(slot_of(n), h) for n, h in shelf_notes(where).items() if n in slots()}
+    answer = []
+    for path in sorted(where.iterdir()):
+        if path.name in known or path.name == "added.json" or not path.is_file():
+            continue
+        kind = "unfinished download" if path.suffix == ".part" else "not used by any slot"
+        answer.append((path, kind))
+    return answer
+
+
+def add(slot: str, file: str | Path) -> Path:
+    """Copy a file into the weights folder, after its hash was checked on the copy itself.
+
+    For a slot whose hash is not registered, the digits of the publisher's file name are checked where
+    there are any, and the file's hash is recorded: from then on the slot means these bytes.
+
+    Returns:
+        The path in the weights folder.
+
+    Raises:
+        UsageError: unknown slot, or no such file.
+        BadWeights: ``E-CKPT-HASH``, the file is not the registered one; nothing was kept.
+        ResourceError: the folder cannot be written.
+    """
+    entry, source = slot_of(slot), Path(file)
+    if not source.is_file():
+        raise UsageError(f"there is no file {source}; give the path of the file to add for {slot}", code="E-CFG")
+    if source.stat().st_size > LARGEST:
+        raise UsageError(f"{source} is larger than any file of weights; nothing was added", code="E-CFG")
+    where = folder()
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=where, prefix=".adding-")
+    except OSError as error:
+        raise _full(where, error) from None
+    copy = Path(name)
+    try:
+        digest = hashlib.sha256()
+        with source.open("rb") as reader, os.fdopen(handle, "wb") as writer:
+            while block := reader.read(2**20):
+                digest.update(block)
+                writer.write(block)
+            writer.flush()
+            os.fsync(writer.fileno())
+        sha256 = digest.hexdigest()
+        check_hash(slot, sha256, expected=entry.sha256 or shelf_notes(where).get(slot, ""), name=source.name)
+        target = where / shelf_name(entry, sha256)
+        copy.replace(target)
+        target.chmod(0o644)
+        if not entry.sha256:
+            note(where, slot, sha256)
+    except OSError as error:
+        raise _full(where, error) from None
+    finally:
+        copy.unlink(missing_ok=True)
+    return target
+
+
+def note(where: Path, slot: str, sha256: str) -> None:
+    """Record which bytes fill a slot whose hash the table does not know."""
+    notes = {**shelf_notes(where), slot: sha256}
+    handle, name = tempfile.mkstemp(dir=where, prefix=".adding-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(notes, file, indent=1, sort_keys=True)
+    Path(name).replace(where / "added.json")
+
+
+def room(where: Path, needed: int) -> None:
+    """Check that a folder's disk can take so many bytes.
+
+    Raises:
+        ResourceError: it cannot.
+    """
+    free = shutil.disk_usage(where).free
+    if needed > free:
+        raise ResourceError(
+            f"{where} has {free / 1e6:.0f} MB free and {needed / 1e6:.0f} MB are needed; free some space, or name "
+            "another folder in GANIQ_WEIGHTS",
+            code="E-IO-DISK",
+        )
+
+
+def _full(where: Path, error: OSError) -> ResourceError:
+    return ResourceError(
+        f"the weights folder {where} cannot be written ({error.strerror}); free some space, or name another folder "
+        "in GANIQ_WEIGHTS",
+        code="E-IO-DISK",
+    )
+
+
+def _examine(place: Found) -> tuple[str, str]:
+    try:
+        with place.path.open("rb") as file:
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
+        check_hash(place.slot, actual, expected=place.sha256, name=place.path.name)
+    except BadWeights as problem:
+        return "differs", str(problem)
+    except OSError as error:
+        return "unreadable", f"E-IO-READ {place.path.name}: {error.strerror}; not checked; repair or remove the file"
+    return "own" if place.own else "ok", ""
