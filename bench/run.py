@@ -110,7 +110,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
         with _signals():
             try:
                 computed, conflicts = _score(store, number, sweep, manifest, measures, found, gate, say)
-                table, failures = _table(store, manifest, measures)
+                table, failures, refused = _table(store, manifest, measures)
                 values = _sets(store, number, manifest, measures, found, gate, say)
             except Interrupted:
                 store.finish(number, "interrupted")
@@ -118,7 +118,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
             except BaseException:
                 store.finish(number, "failed")
                 raise
-        counts = _counts(table, measures, found, computed, conflicts)
+        counts = _counts(table, measures, refused, computed, conflicts)
         say.stage("statistics")
         board = build(
             Inputs(
@@ -261,8 +261,10 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def _table(store: Store, manifest: Manifest, measures: Sequence[Measure]) -> tuple[ScoreTable, list[Failure]]:
-    """Columns of all item measures from the store, and every row that has no number."""
+def _table(
+    store: Store, manifest: Manifest, measures: Sequence[Measure]
+) -> tuple[ScoreTable, list[Failure], frozenset[str]]:
+    """Columns of all item measures from the store, every row that has no number, and the refused items."""
     digests = [m.digest for m in measures if m.info.needs != "set"]
     rows = {(row.key, row.metric): row for row in store.table(manifest.digest, digests)}
     refused = store.refusals(manifest.digest)
@@ -270,6 +272,12 @@ def _table(store: Store, manifest: Manifest, measures: Sequence[Measure]) -> tup
     failures: list[Failure] = [
         _failure(key, "", "failed", message) for key, (_, message) in sorted(refused.items()) if key in manifest.by_key
     ]
+    if len(failures) == len(manifest.items) and all(f["code"] == "E-IO-MISSING" for f in failures):
+        message = (
+            f"E-IO-MISSING {manifest.name}: none of its {len(failures):,} images is at hand; only labels and "
+            "controls are shown; put the images where the layout expects them"
+        )
+        failures = [_failure("", "", "failed", message)]
     for m in measures:
         if m.info.needs == "set":
             continue
@@ -296,7 +304,7 @@ def _table(store: Store, manifest: Manifest, measures: Sequence[Measure]) -> tup
             if row.seconds is not None:
                 column.seconds.append(row.seconds)
         table.columns[m.column] = column
-    return table, failures
+    return table, failures, frozenset(refused)
 
 
 def _failure(key: str, metric: str, status: str, message: str) -> Failure:
@@ -322,10 +330,9 @@ def _sets(
 
 
 def _counts(
-    table: ScoreTable, measures: Sequence[Measure], found: plan.Survey, computed: int, conflicts: int
+    table: ScoreTable, measures: Sequence[Measure], refused: frozenset[str], computed: int, conflicts: int
 ) -> dict[str, int]:
     counts = dict.fromkeys(("ok", "nonfinite", "failed", "skipped"), 0)
-    refused = {r.key for r in found.refused}
     seen = [n for n, item in enumerate(table.manifest.items) if item.key not in refused]
     blocked = {m.column for m in measures if m.reason}
     for column in table.columns.values():

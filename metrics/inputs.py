@@ -89,9 +89,7 @@ def crop(name: str, batch: Tensor, border: int, least: int = 1) -> Tensor:
         ValueError: a negative border, or fewer than ``least`` pixels left.
     """
     if border < 0:
-        raise ValueError(
-            f"{name}: crop={border} is negative; give the number of pixels to cut from each side"
-        )
+        raise ValueError(f"{name}: crop={border} is negative; give the number of pixels to cut from each side")
     if border == 0:
         return batch
     height, width = batch.shape[2:]

@@ -42,6 +42,8 @@ class Row:
     rank: str
     badges: list[str]
     bar: Markup
+    missing: str
+    """What became of the images that were not used."""
     tint: Sequence[int | None] = field(default_factory=list)
     """Shade of every class cell, None where it is undefined."""
 
@@ -130,7 +132,7 @@ def sentence(board: Leaderboard, metrics: Sequence[MetricRow]) -> list[tuple[str
     if best:
         shown = best if len(best) <= 8 else [*best[:7], f"{len(best) - 7} more"]
         out += [("Best tier: ", False), (listed(shown), True)]
-        out.append((". " if len(best) == 1 else ", which the tests cannot tell apart. ", False))
+        out.append((". No metric is significantly better than " + ("it. " if len(best) == 1 else "these. "), False))
     else:
         first = max(valued, key=lambda row: row[settings["headline"]]["value"] or 0.0)
         value = fixed(first[settings["headline"]]["value"])
@@ -183,6 +185,11 @@ def _row(
         rank="" if not rank else str(rank[0]) if rank[0] == rank[-1] else f"{rank[0]}–{rank[-1]}",
         badges=badges,
         bar=charts.bar(cell, axis, kind),
+        missing=", ".join(
+            f"{grouped(row[name])} {word}"  # type: ignore[literal-required]
+            for name, word in (("n_failed", "failed"), ("n_nonfinite", "not finite"), ("n_skipped", "skipped"))
+            if row[name]  # type: ignore[literal-required]
+        ),
         tint=[tint(row["classes"].get(c.code, {"srocc": empty})["srocc"]["value"]) for c in classes],
     )
 

@@ -15,7 +15,7 @@ from ..bench.document import Cell, Fit
 from .scales import Axis, span
 from .text import clean
 
-BAR_WIDTH, BAR_HEIGHT = 190.0, 30.0
+BAR_WIDTH, BAR_HEIGHT = 170.0, 44.0
 PANEL = (240.0, 196.0)
 SHAPES = 7
 """Number of marker shapes and of colours; the class of a marker is ``k0`` ... ``k6``."""
@@ -127,45 +127,85 @@ def predict(fit: Fit, x: float) -> float | None:
     return None
 
 
-def cost(
-    rows: Sequence[tuple[str, float, float, bool]], label: str
-) -> Markup:
+@dataclass(frozen=True, slots=True)
+class CostLayout:
+    """Where everything in the chart of cost and agreement stands, in drawing units (downwards)."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom of the plot."""
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    places: list[tuple[float, float]]
+    front: list[tuple[float, float]]
+    """Corners of the staircase through the Pareto front."""
+    labels: list[tuple[float, float, str, str] | None]
+    """(x, y, anchor, name) of each point, None where no room was left."""
+
+
+def cost_layout(rows: Sequence[tuple[str, float, float, bool]]) -> CostLayout:
+    """Place points, staircase and names.
+
+    Args:
+        rows: (name, seconds, agreement, whether on the Pareto front).
+    """
+    left, top, right, bottom = 40.0, 10.0, 740.0, 296.0
+    x_axis = Axis(*span([math.log10(r[1]) for r in rows], 0.09), left, right)
+    y_axis = Axis(*span([r[2] for r in rows], 0.1), bottom, top)
+    places = [(x_axis(math.log10(r[1])), y_axis(r[2])) for r in rows]
+    steps = sorted(p for p, r in zip(places, rows, strict=True) if r[3])
+    front = steps[:1]
+    for x, y in steps[1:]:
+        front += [(x, front[-1][1]), (x, y)]
+    if front:
+        front.append((right, front[-1][1]))
+    box = (left, top, right, bottom)
+    labels = _labels(places, rows, front, box)
+    return CostLayout(box, log_ticks(x_axis), y_axis.ticks(5), places, front, labels)
+
+
+def cost(rows: Sequence[tuple[str, float, float, bool]], label: str) -> Markup:
     """Agreement against seconds per image (logarithmic), the Pareto front joined.
 
     Args:
         rows: (name, seconds, agreement, whether on the front).
         label: for readers who cannot see it.
     """
-    width, height, left, right, top, bottom = 760.0, 330.0, 40.0, 740.0, 10.0, 296.0
-    xs = span([math.log10(r[1]) for r in rows], 0.09)
-    x_axis, y_axis = Axis(*xs, left, right), Axis(*span([r[2] for r in rows], 0.1), bottom, top)
+    plan = cost_layout(rows)
+    left, top, right, bottom = plan.box
     parts = [Markup('<path class="ax" d="M{} {}V{}H{}"/>').format(_n(left), _n(top), _n(bottom), _n(right))]
-    for y, text in y_axis.ticks(5):
+    for y, text in plan.y_ticks:
         parts.append(Markup('<path class="gr" d="M{} {}H{}"/>').format(_n(left), _n(y), _n(right)))
         parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(_n(left - 6), _n(y + 4), text))
-    for x, text in log_ticks(x_axis):
+    for x, text in plan.x_ticks:
         parts.append(Markup('<path class="gr" d="M{} {}V{}"/>').format(_n(x), _n(top), _n(bottom)))
         parts.append(Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(_n(x), _n(bottom + 17), text))
     parts.append(
-        Markup('<text class="nm" x="{}" y="{}" text-anchor="end">seconds per image</text>').format(
-            _n(right), _n(height - 2)
-        )
+        Markup('<text x="{}" y="{}" text-anchor="end">seconds per image</text>').format(_n(right), _n(bottom + 32))
     )
-    places = [(x_axis(math.log10(r[1])), y_axis(r[2])) for r in rows]
-    front = sorted(p for p, r in zip(places, rows, strict=True) if r[3])
-    if front:
-        path = f"M{_n(front[0][0])} {_n(front[0][1])}" + "".join(f"H{_n(x)}V{_n(y)}" for x, y in front[1:])
-        parts.append(Markup('<path class="front" d="{}H{}"/>').format(path, _n(right)))
-    for (x, y), row, place in zip(places, rows, _labels(places, rows, left, right, top, bottom), strict=True):
-        kind = "on" if row[3] else "off"
+    if plan.front:
+        path = "L".join(f"{_n(x)} {_n(y)}" for x, y in plan.front)
+        parts.append(Markup('<path class="front" d="M{}"/>').format(path))
+    for (x, y), row, place in zip(plan.places, rows, plan.labels, strict=True):
+        name = Markup("")
+        if place is not None:
+            name = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(
+                _n(place[0]), _n(place[1]), place[2], place[3]
+            )
         parts.append(
-            Markup('<g class="cp {}"><circle cx="{}" cy="{}" r="{}"/><title>{}</title>{}</g>').format(
-                kind, _n(x), _n(y), 4.5 if row[3] else 3.6, clean(row[0], 120), place
+            Markup('<g class="cp {}"><circle cx="{}" cy="{}" r="{}"><title>{}</title></circle>{}</g>').format(
+                "on" if row[3] else "off", _n(x), _n(y), 4.5 if row[3] else 3.6, clean(row[0], 120), name
             )
         )
-    return Markup('<svg class="co" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        _n(width), _n(height), clean(label, 400), Markup("").join(parts)
+    return Markup('<svg class="co" viewBox="0 0 760 330" role="img" aria-label="{}">{}</svg>').format(
+        clean(label, 400), Markup("").join(parts)
     )
+
+
+_BESIDE = (
+    (8, 4, "start"), (-8, 4, "end"), (0, -9, "middle"), (0, 17, "middle"),
+    (7, 15, "start"), (-7, -6, "end"), (7, -6, "start"), (-7, 15, "end"),
+)  # fmt: skip
+"""Where a name may stand beside its point."""
 
 
 def log_ticks(axis: Axis) -> list[tuple[float, str]]:
@@ -180,29 +220,34 @@ def log_ticks(axis: Axis) -> list[tuple[float, str]]:
     return out
 
 
-def _labels(places, rows, left: float, right: float, top: float, bottom: float) -> list[Markup]:  # type: ignore[no-untyped-def]
+def _labels(
+    places: Sequence[tuple[float, float]],
+    rows: Sequence[tuple[str, float, float, bool]],
+    front: Sequence[tuple[float, float]],
+    box: tuple[float, float, float, float],
+) -> list[tuple[float, float, str, str] | None]:
     """A name beside each point where one fits without covering anything; points of the front first."""
-    boxes = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
-    out = [Markup("")] * len(rows)
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
+    for (x0, y0), (x1, y1) in zip(front, front[1:], strict=False):
+        taken.append((min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1))
+    out: list[tuple[float, float, str, str] | None] = [None] * len(rows)
     for index in sorted(range(len(rows)), key=lambda i: (not rows[i][3], -rows[i][2], rows[i][0])):
         x, y = places[index]
         name = clean(rows[index][0], 22)
-        wide = 6.4 * len(name)
-        for dx, dy, anchor in ((8, 4, "start"), (-8, 4, "end"), (0, -9, "middle"), (0, 17, "middle")):
+        wide = 6.6 * len(name)
+        for dx, dy, anchor in _BESIDE:
             start = x + dx - (wide if anchor == "end" else wide / 2 if anchor == "middle" else 0)
-            box = (start, y + dy - 10, start + wide, y + dy + 3)
-            if box[0] < left or box[2] > right + 16 or box[1] < top or box[3] > bottom:
+            mine = (start, y + dy - 10, start + wide, y + dy + 3)
+            if mine[0] < box[0] or mine[2] > box[2] + 18 or mine[1] < box[1] - 8 or mine[3] > box[3]:
                 continue
             if any(
-                box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3]
-                for other, b in enumerate(boxes)
+                mine[0] < b[2] and b[0] < mine[2] and mine[1] < b[3] and b[1] < mine[3]
+                for other, b in enumerate(taken)
                 if other != index
             ):
                 continue
-            boxes.append(box)
-            out[index] = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(
-                _n(x + dx), _n(y + dy), anchor, name
-            )
+            taken.append(mine)
+            out[index] = (x + dx, y + dy, anchor, name)
             break
     return out
 

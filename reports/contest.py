@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..bench.document import Cell, GeneratorRow, Leaderboard
+from ..bench.document import Cell, GeneratorRow, Leaderboard, MetricRow
 from . import charts
 from .text import clean, decimals, lookalikes
 
@@ -62,12 +62,17 @@ class Contest:
     """Which pairs of generators count as told apart by people."""
 
 
-def build(board: Leaderboard) -> Contest:
-    """Arrange the generator rows as the document orders them, and mark reversed orders."""
+def build(board: Leaderboard, order: Sequence[MetricRow]) -> Contest:
+    """Arrange the generator rows as the document orders them, and mark reversed orders.
+
+    Args:
+        board: the document.
+        order: metrics, as their columns should follow each other.
+    """
     rows = board["generators"]
     used = {name for row in rows for name in row["metrics"]}
     agreement = board["generator_board"]["agreement"]
-    listed = {m["name"]: m for m in [*board["metrics"], *board["controls"]]}
+    listed = {m["name"]: m for m in [*order, *board["controls"]]}
     heads = [
         Head(m["name"], m["title"], m["better"], agreement.get(m["name"]))
         for m in listed.values()

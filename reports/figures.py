@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..bench.document import Cell, Leaderboard
 from .board import Board
-from .charts import predict
+from .charts import cost_layout, predict
 from .contest import Contest
 from .inputs import Items
 from .matrix import Matrix
@@ -177,6 +177,7 @@ def heatmap(matrix: Matrix) -> Figure:
     """SROCC between all pairs of columns."""
     import numpy as np
     import seaborn
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
     n = len(matrix.names)
@@ -185,13 +186,13 @@ def heatmap(matrix: Matrix) -> Figure:
     axes = figure.subplots()
     values = np.array([[math.nan if v is None else v for v in row] for row in matrix.values], float)
     names = [_plain(name, 24) for name in matrix.names]
-    known = values[np.isfinite(values)]
     seaborn.heatmap(
         values,
         ax=axes,
-        vmin=min(0.0, float(known.min())) if known.size else 0.0,
+        mask=np.eye(n, dtype=bool) | np.isnan(values),
+        vmin=-1,
         vmax=1,
-        cmap="cividis",
+        cmap=LinearSegmentedColormap.from_list("agreement", ["#c97a00", "#f6d9a3", "#ffffff", "#9cc9e6", "#0072b2"]),
         annot=n <= 24,
         fmt=".2f",
         annot_kws={"fontsize": 5.5},
@@ -208,26 +209,34 @@ def heatmap(matrix: Matrix) -> Figure:
 
 
 def cost(prices: list[Price], title: str) -> Figure:
-    """Agreement against seconds per image; the front is joined."""
-    figure, axes = _canvas(5.6, 3.4)
-    known = [(p, p.agreement) for p in prices if p.agreement is not None]
-    front = [(p.seconds, value) for p, value in known if p.front]
-    last = max(p.seconds for p, _ in known)
-    axes.plot(
-        [s for s, _ in front] + [last], [v for _, v in front] + [front[-1][1]],
-        drawstyle="steps-post", color=BEST, lw=1, alpha=0.6,
-    )  # fmt: skip
-    for price, value in known:
-        axes.plot(price.seconds, value, "o", ms=5 if price.front else 3.6, mew=0, color=BEST if price.front else CONTROL)
-        axes.annotate(
-            _plain(price.name, 24), (price.seconds, value), xytext=(5, 3), textcoords="offset points", fontsize=6.5,
-            color=INK if price.front else SOFT,
-        )  # fmt: skip
-    axes.set_xscale("log")
-    axes.margins(x=0.12, y=0.1)
-    axes.grid(True)
-    axes.set_xlabel("seconds per image")
-    axes.set_ylabel(title)
+    """Agreement against seconds per image, placed as on the page."""
+    from matplotlib.figure import Figure
+
+    rows = [(p.name, p.seconds, p.agreement, p.front) for p in prices if p.agreement is not None]
+    plan = cost_layout(rows)
+    left, top, right, bottom = plan.box
+    figure = Figure(figsize=(7.8, 3.3))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(-20, 760)
+    axes.set_ylim(330, 0)
+    axes.set_axis_off()
+    for y, text in plan.y_ticks:
+        axes.plot([left, right], [y, y], color=HAIR, lw=0.5)
+        axes.text(left - 6, y, text, ha="right", va="center", color=SOFT)
+    for x, text in plan.x_ticks:
+        axes.plot([x, x], [top, bottom], color=HAIR, lw=0.5)
+        axes.text(x, bottom + 6, text, ha="center", va="top", color=SOFT)
+    axes.plot([left, left, right], [top, bottom, bottom], color="#b9bfc7", lw=0.7)
+    axes.text((left + right) / 2, bottom + 22, "seconds per image", ha="center", va="top", color=SOFT)
+    axes.text(-14, (top + bottom) / 2, title, rotation=90, ha="left", va="center", color=SOFT)
+    axes.plot([x for x, _ in plan.front], [y for _, y in plan.front], color=BEST, lw=0.9, alpha=0.6)
+    sides = {"start": "left", "middle": "center", "end": "right"}
+    for (x, y), row, label in zip(plan.places, rows, plan.labels, strict=True):
+        colour = BEST if row[3] else CONTROL
+        axes.plot(x, y, "o", ms=5.5 if row[3] else 4.2, mew=0, color=colour)
+        if label is not None:
+            colour = INK if row[3] else SOFT
+            axes.text(label[0], label[1], _plain(label[3], 24), ha=sides[label[2]], va="baseline", color=colour)
     return figure
 
 
@@ -257,7 +266,7 @@ def _save(name: str, make: Callable[[], Figure]) -> Drawing:
         svg, png = io.BytesIO(), io.BytesIO()
         figure = make()
         figure.savefig(svg, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
-        figure = make()  # a layout that was solved once starts from other values the second time
+        figure.set_layout_engine("none")  # both files have the layout that was found for the first
         figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
     return Drawing(name, svg.getvalue(), png.getvalue())
 
@@ -265,11 +274,9 @@ def _save(name: str, make: Callable[[], Figure]) -> Drawing:
 @contextmanager
 def _settings() -> Iterator[None]:
     import matplotlib
-    from matplotlib.style.core import STYLE_BLACKLIST
 
-    base: dict[str, Any] = {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in STYLE_BLACKLIST}
     with matplotlib.rc_context():
-        matplotlib.rcParams.update(base)
+        matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
                 "svg.fonttype": "path",

@@ -36,7 +36,7 @@ def nice_step(span: float, about: int) -> float:
     """1, 2 or 5 times a power of ten, so that about this many steps fit."""
     raw = span / max(1, about)
     power = 10.0 ** math.floor(math.log10(raw))
-    return next((m * power for m in (1, 2, 5) if m * power >= raw * 0.999), 10 * power)
+    return min((m * power for m in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / raw)))
 
 
 def span(values: Iterable[float | None], pad: float = 0.04) -> tuple[float, float]:

@@ -199,6 +199,11 @@ def significant(value: float | None, digits: int = 4) -> str:
     return f"{mantissa.replace('-', MINUS)}\N{MULTIPLICATION SIGN}10{raised}"
 
 
+def brief(value: float) -> str:
+    """A number without idle zeros: 1, 0.0021, 3.5."""
+    return f"{value:.6g}".replace("-", MINUS)
+
+
 def grouped(value: int) -> str:
     """23200 -> 23,200."""
     return f"{value:,}".replace("-", MINUS)

@@ -33,7 +33,8 @@ def controls(manifest: Manifest, sizes: dict[str, int]) -> list[Control]:
     assert manifest.scale is not None
     scores = np.array([np.nan if i.score is None or i.role != "output" else i.score for i in items])
     groups = np.array([i.group for i in items])
-    made = []
+    made: list[Control] = []
+    partitions: list[tuple[int, ...]] = []
     for name, title, labels, note in (
         (
             "algorithm-identity",
@@ -53,6 +54,10 @@ def controls(manifest: Manifest, sizes: dict[str, int]) -> list[Control]:
             continue
         if max(np.unique(labels[known], return_counts=True)[1]) < 2:
             continue
+        partition = tuple(np.unique(labels, return_inverse=True)[1].tolist())
+        if partition in partitions:  # classes that are the generators again
+            continue
+        partitions.append(partition)
         guess = np.full(len(items), np.nan)
         guess[known] = stats.leave_one_out_means(scores[known], groups[known], labels[known])
         made.append(Control(Column.of(name, manifest.scale.better, guess), title, note))

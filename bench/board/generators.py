@@ -63,6 +63,8 @@ def board(
         }
     agreement: dict[str, Cell] = {}
     interval = f"bootstrap-t over the {len(order)} shared references"
+    if len(order) < 8:
+        interval = f"none for means over {len(order)} references (8 are needed)"
     people: np.ndarray | None = None
     if scored:
         assert human is not None and manifest.scale is not None

@@ -6,6 +6,7 @@ adapter and its options.
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def load(path: str | Path, name: str | None = None, **options: Any) -> Manifest:
     Args:
         path: its folder, or the file of a table that names its images.
         name: adapter, with options if wanted (``pipal(split='valid')``); recognised from the files by default.
-        options: options of the adapter.
+        options: options of the adapter. ``split`` is understood for every set that has one: only its items are kept.
 
     Raises:
         UsageError: unknown adapter or option, or files that are not as they should be.
@@ -89,8 +90,18 @@ def load(path: str | Path, name: str | None = None, **options: Any) -> Manifest:
     _present(path)
     spec = Spec.parse(name) if name else Spec(detect(path))
     factory = registry.datasets.get(spec.name)
-    bound = Spec.of(spec.name, factory, {**spec.arguments, **options})
-    return factory(**bound.arguments).load(path)
+    given = {**spec.arguments, **options}
+    split = None if "split" in signature(factory).parameters else given.pop("split", None)
+    manifest = factory(**Spec.of(spec.name, factory, given).arguments).load(path)
+    return manifest if split is None else _only(manifest, str(split))
+
+
+def _only(manifest: Manifest, split: str) -> Manifest:
+    chosen = [item.key for item in manifest.items if item.split == split]
+    if not chosen:
+        known = ", ".join(sorted({item.split for item in manifest.items} - {""})) or "none"
+        raise UsageError(f"{manifest.name} has no split {split!r}; its splits are: {known}", code="E-CFG")
+    return manifest.select(chosen)
 
 
 def _present(path: Path) -> None:

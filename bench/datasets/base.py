@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -101,11 +101,6 @@ def matches(adapter: Any, path: Path) -> bool:
         return bool(adapter.recognises(path))
     except OSError:
         return False
-
-
-def regroup(item: Item, group: str) -> Item:
-    """The item with another independent unit, within which its scores are compared too."""
-    return replace(item, group=group, block=group)
 
 
 def absent(path: Path, what: str, info: DatasetInfo) -> UsageError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -112,18 +112,21 @@ class Live:
                 n, place = place, place + 1
                 if pristine[n]:
                     continue
-                image, reference = f"{folder}/img{number}.bmp", f"refimgs/{references[n]}"
+                key, reference = f"{folder}/img{number}", f"refimgs/{references[n]}"
+                image = index.find(f"{key}.bmp", folder)
                 made_of, setting = recipe.get(number, ("", ""))
                 disagree += bool(made_of) and files.fold(files.stem(made_of)) != files.fold(files.stem(references[n]))
                 attrs = {"setting": setting} if setting else {}
                 if len(spread) == total:
                     attrs["dmos_std"] = repr(float(spread[n]))
-                item = _item(f"{folder}/img{number}", image, reference, folder, float(dmos[n]), attrs)
                 items.append(
-                    replace(
-                        item,
-                        image=index.find(image, folder) if _in(index.find(image, folder), folder) else image,
-                        reference=index.find(reference, "refimgs") or reference,
+                    _item(
+                        key,
+                        image if image and _in(image, folder) else f"{key}.bmp",
+                        index.find(reference, "refimgs") or reference,
+                        folder,
+                        float(dmos[n]),
+                        attrs,
                     )
                 )
         if disagree:
@@ -147,13 +150,13 @@ class Live:
         return items, notes
 
 
-def _in(found: str | None, folder: str) -> bool:
+def _in(found: str, folder: str) -> bool:
     """Names repeat in every folder of LIVE: only a file of the right one counts."""
-    return found is not None and files.fold(found.rpartition("/")[0].rpartition("/")[2]) == files.fold(folder)
+    return files.fold(found.rpartition("/")[0].rpartition("/")[2]) == files.fold(folder)
 
 
 def _item(key: str, image: str, reference: str, kind: str, dmos: float, attrs: dict[str, str]) -> Item:
-    group = files.stem(reference)
+    group = files.fold(files.stem(reference))
     return Item(
         key=key,
         image=image,

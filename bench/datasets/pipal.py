@@ -55,7 +55,7 @@ class Pipal:
         ),
         n_images="23,200 of 200 references (train); 1,000 of 25 (valid)",
         size="288x288",
-        license="research use; images from the authors only",
+        license="the authors' terms; images from the authors only",
         source="https://github.com/HaomingCai/PIPAL-dataset",
         layout=(
             "Train_Ref/A0001.bmp, Distortion_1..4/A0001_00_00.bmp, Train_Label/A0001.txt (lines name,Elo); or all "

@@ -77,7 +77,8 @@ def text(path: Path) -> str:
 def rows(path: Path, required: Sequence[str], *, lower: bool = True) -> list[Row]:
     """Rows of a comma-separated table with a header line.
 
-    Empty lines and empty trailing columns are left out; every other irregularity is an error.
+    Empty lines and empty trailing columns are left out; every other irregularity is an error, except that
+    other people's tables (``lower``) may have columns without a name, as spreadsheets write for row numbers.
 
     Args:
         path: the file.
@@ -133,8 +134,9 @@ def _header(cells: list[str], required: Sequence[str], path: Path, line: int, lo
             f"no column {lacking[0]!r} among {', '.join(names)[:200]}",
             f"the first line must name the columns, {', '.join(required)} among them",
         )
-    doubled = next((name for n, name in enumerate(names) if name in names[:n]), None)
+    if not lower and "" in names:
+        raise wrong(path, line, "a column has no name", "give every column a name of its own")
+    doubled = next((name for n, name in enumerate(names) if name and name in names[:n]), None)
     if doubled is not None:
-        what = f"column {doubled!r} occurs twice" if doubled else "a column has no name"
-        raise wrong(path, line, what, "give every column a name of its own")
+        raise wrong(path, line, f"column {doubled!r} occurs twice", "give every column a name of its own")
     return names

@@ -6,7 +6,7 @@ why there is none, whatever the work does: raise, hang, exhaust memory or kill i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -28,6 +28,8 @@ class Unit(Protocol):
         ...
 
 
+_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory")
+
 U = TypeVar("U", bound=Unit)
 R = TypeVar("R")
 
@@ -37,7 +39,10 @@ class Lost:
     """Stands for the result of a unit that gave none."""
 
     reason: Literal["died", "timeout", "error", "oom"]
-    """``died``: its process ended, twice. ``error``: the work raised, or its result cannot be pickled."""
+    """``died``: its process ended, twice. ``error``: the work raised, or its result cannot be pickled.
+
+    Work may return a ``Lost`` itself: that counts as a failure of the unit like any other.
+    """
     detail: str
 
 
@@ -48,7 +53,7 @@ class Executor(Protocol):
     are taken from the iterable as they are needed. Close the iterator (``contextlib.closing``) to stop early.
     """
 
-    def run(self, units: Iterable[U], work: Callable[[U], R], /) -> Iterator[tuple[U, R | Lost]]: ...
+    def run(self, units: Iterable[U], work: Callable[[U], R], /) -> Generator[tuple[U, R | Lost], None, None]: ...
 
 
 def parts(unit: U) -> list[U]:
@@ -61,5 +66,7 @@ def failure(error: BaseException) -> Lost:
     """What is reported of an exception: its type and message, and whether memory was the matter."""
     name = type(error).__name__
     text = " ".join(str(error).split())
-    short = isinstance(error, MemoryError) or name in ("OutOfMemoryError", "_ArrayMemoryError")
+    # torch has a class of its own on devices, and on the CPU a bare RuntimeError.
+    short = isinstance(error, MemoryError) or name == "OutOfMemoryError"
+    short |= isinstance(error, RuntimeError) and any(words in text.lower() for words in _NO_MEMORY)
     return Lost("oom" if short else "error", f"{name}: {text}" if text else name)

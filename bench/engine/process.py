@@ -8,7 +8,7 @@ import pickle
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, resource_tracker
@@ -29,16 +29,18 @@ _DEATHS = 2
 """So many workers may an atomic unit kill."""
 _STARTS = 3
 """So many workers in a row may fail to start."""
+_START_TIME = 240.0
+"""Seconds a worker may take to import and initialize, besides the grace."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Task(Generic[U]):
     unit: U
     message: bytes = b""
     deaths: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker(Generic[U]):
     process: BaseProcess
     pipe: Connection
@@ -90,7 +92,7 @@ class Process:
         self.memory = memory
         self.grace = grace
 
-    def run(self, units: Iterable[U], work: Callable[[U], R], /) -> Iterator[tuple[U, R | Lost]]:
+    def run(self, units: Iterable[U], work: Callable[[U], R], /) -> Generator[tuple[U, R | Lost], None, None]:
         """Yield every unit, or its parts if it failed, with its result or the reason why there is none.
 
         At most a few units per worker are taken from ``units`` in advance. However the iteration ends (to the
@@ -135,28 +137,31 @@ class _Pool(Generic[U]):
 
     def hand_out(self) -> None:
         """Give every worker something to do, starting workers while there is work for them."""
-        while len(self.workers) < self.settings.workers and self.fill(len(self.workers) + 1):
+        self.feed(1)
+        starting = sum(1 for worker in self.workers if not worker.ready)
+        while len(self.workers) < self.settings.workers and self.fill(starting + 1):
             self.start()
-        # First a unit for everybody, then the next one: a slow worker must not hoard.
-        for depth in range(1, _AHEAD + 1):
-            for worker in self.workers:
-                if worker.ready and len(worker.tasks) < depth and self.fill(1):
-                    if worker.tasks and len(self.waiting[0].message) > _SMALL:
-                        continue  # it would block us until the worker reads again
-                    self.send(worker, self.waiting.popleft())
+            starting += 1
+        self.feed(_AHEAD)
+
+    def feed(self, depth: int) -> None:
+        """Fill the hands of the workers that are ready with up to ``depth`` units each."""
+        for worker in self.workers:
+            while worker.ready and len(worker.tasks) < depth and self.fill(1):
+                if worker.tasks and len(self.waiting[0].message) > _SMALL:
+                    break  # sending it would block us until the worker reads again
+                self.send(worker, self.waiting.popleft())
 
     def fill(self, count: int) -> bool:
-        """Take units in until ``count`` are waiting or being done by workers that are not ready; False if none."""
-        starting = 0 if count == 1 else sum(1 for worker in self.workers if not worker.ready)
-        wanted = 1 if count == 1 else starting + 1
-        while len(self.waiting) < wanted and not self.exhausted:
+        """Take in units until ``count`` are waiting; False if there are not so many."""
+        while len(self.waiting) < count and not self.exhausted:
             try:
                 unit = next(self.units)
             except StopIteration:
                 self.exhausted = True
-                break
-            self.waiting.append(_Task(unit, self.pickled(unit)))
-        return len(self.waiting) >= wanted
+            else:
+                self.waiting.append(_Task(unit, self.pickled(unit)))
+        return len(self.waiting) >= count
 
     def collect(self) -> Iterator[tuple[U, Any]]:
         """Wait for something to happen and deal with it: first what arrived, then deaths, then time-outs."""
@@ -204,7 +209,8 @@ class _Pool(Generic[U]):
             ) from error
         finally:
             theirs.close()
-        self.workers.append(_Worker(process, ours))
+        allowed = _START_TIME + settings.grace
+        self.workers.append(_Worker(process, ours, deadline=time.monotonic() + allowed))
 
     def send(self, worker: _Worker[U], task: _Task[U]) -> None:
         worker.tasks.append(task)
@@ -231,14 +237,13 @@ class _Pool(Generic[U]):
             except (EOFError, OSError):
                 # Nothing more will come. A worker that closed its pipe without ending is of no use either.
                 if not drain:
-                    worker.process.join(1.0)
                     yield from self.bury(worker)
                 return
             kind, value = self.unpickled(message)
             if kind == "failed":
                 raise GaniqError(f"a worker process could not be prepared: {value}", code="E-WORKER-START")
             if kind == "ready":
-                worker.ready, self.false_starts = True, 0
+                worker.ready, worker.deadline, self.false_starts = True, None, 0
             else:
                 task = worker.tasks.popleft()
                 worker.fresh = False
@@ -252,6 +257,7 @@ class _Pool(Generic[U]):
 
     def bury(self, worker: _Worker[U]) -> Iterator[tuple[U, Any]]:
         """A worker has ended without being asked to."""
+        worker.process.join(1.0)  # its pipes close a moment before the system has its exit status
         code = worker.process.exitcode
         ready, task = worker.ready, worker.tasks[0] if worker.tasks else None
         if task is not None:
@@ -273,6 +279,13 @@ class _Pool(Generic[U]):
                 self.waiting.appendleft(task)
 
     def overdue(self, worker: _Worker[U]) -> Iterator[tuple[U, Any]]:
+        """A worker has used up its time: end it, whatever it is doing."""
+        if not worker.ready:
+            raise GaniqError(
+                f"a worker process was not ready after {_START_TIME + self.settings.grace:.0f} seconds; "
+                "use the serial executor to see why",
+                code="E-WORKER-START",
+            )
         task = worker.tasks.popleft()
         self.dismiss(worker)
         limit = (self.settings.timeout or 0.0) * (len(parts(task.unit)) or 1)
@@ -306,7 +319,7 @@ class _Pool(Generic[U]):
 
     def unpickled(self, message: bytes) -> tuple[Literal["ready", "failed", "done"], Any]:
         try:
-            return ForkingPickler.loads(message)
+            return pickle.loads(message)
         except Exception as error:  # e.g. an exception class that cannot be rebuilt
             return "done", Lost("error", f"result cannot be read: {type(error).__name__}: {error}")
 

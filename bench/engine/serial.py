@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 
 from . import Lost, R, U, failure, parts
 
@@ -15,7 +15,7 @@ class Serial:
         """``initializer`` is called once before the first unit."""
         self.initializer = initializer
 
-    def run(self, units: Iterable[U], work: Callable[[U], R], /) -> Iterator[tuple[U, R | Lost]]:
+    def run(self, units: Iterable[U], work: Callable[[U], R], /) -> Generator[tuple[U, R | Lost], None, None]:
         """Yield every unit, or its parts if it raised, with its result. ``KeyboardInterrupt`` passes through."""
         if self.initializer is not None:
             self.initializer()
@@ -26,9 +26,9 @@ class Serial:
                 try:
                     outcome: R | Lost = work(current)
                 except Exception as error:
-                    smaller = parts(current)
-                    if smaller:
-                        waiting.extendleft(reversed(smaller))
-                        continue
                     outcome = failure(error)
-                yield current, outcome
+                smaller = parts(current) if isinstance(outcome, Lost) else []
+                if smaller:
+                    waiting.extendleft(reversed(smaller))
+                else:
+                    yield current, outcome

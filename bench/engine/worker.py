@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from . import Lost, failure
+from . import failure
 
 _PR_SET_PDEATHSIG = 1
 
@@ -49,7 +50,7 @@ def serve(
 def answer(message: bytes, work: Callable[[Any], Any]) -> bytes:
     """The pickled reply to one pickled unit; an exception of any kind is a reply, too."""
     try:
-        return bytes(ForkingPickler.dumps(("done", work(ForkingPickler.loads(message)))))
+        return bytes(ForkingPickler.dumps(("done", work(pickle.loads(message)))))
     except BaseException as error:  # also SystemExit: third-party code may call sys.exit()
         lost = failure(error)
     return bytes(ForkingPickler.dumps(("done", lost)))
@@ -83,6 +84,3 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)
 
         threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
-__all__ = ["Lost", "answer", "die_with_parent", "limit_memory", "serve"]

@@ -18,13 +18,13 @@ import numpy.typing as npt
 
 # The plug-ins are imported by name: Pillow would otherwise import all forty of them to find one.
 from PIL import (
-    BmpImagePlugin,  # noqa: F401
+    BmpImagePlugin,
     Image,
     ImageFile,
     JpegImagePlugin,  # noqa: F401
     MpoImagePlugin,  # noqa: F401
     PngImagePlugin,
-    TiffImagePlugin,  # noqa: F401
+    TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
 )
@@ -63,7 +63,10 @@ def pillow() -> Iterator[None]:
         (Image, "MAX_IMAGE_PIXELS", None),
         (PngImagePlugin, "MAX_TEXT_CHUNK", 2**20),
         (PngImagePlugin, "MAX_TEXT_MEMORY", 2**26),
+        (BmpImagePlugin, "USE_RAW_ALPHA", False),
+        (TiffImagePlugin, "READ_LIBTIFF", False),
     )
+    settings = tuple(setting for setting in settings if hasattr(*setting[:2]))  # they differ by version
     with _lock:
         before = [getattr(module, name) for module, name, _ in settings]
         try:
@@ -99,9 +102,9 @@ def decode(data: bytes, gate: Gate) -> tuple[Pixels, str, str, tuple[str, ...]]:
     header = inspect(data, limit, gate.frame or 0)
     _readable(header, gate)
     with pillow(), Image.open(io.BytesIO(data), formats=[header.format]) as image:
-        _one_frame(image, header, gate, limit)
+        frames = _one_frame(image, header, gate, limit)
         turn = _orientation(image, gate)
-        notes = [f"frame:{gate.frame}"] if gate.frame and header.frames > 1 else []
+        notes = [f"frame:{gate.frame}"] if gate.frame and frames > 1 else []
         mode = f"{image.mode};16" if header.bits > 8 and ";16" not in image.mode else image.mode
         if header.bits > 8:
             rgb, alpha = _deep(data, image, header, limit)
@@ -169,8 +172,8 @@ def _readable(header: Header, gate: Gate) -> None:
         )
 
 
-def _one_frame(image: Image.Image, header: Header, gate: Gate, limit: Limit) -> None:
-    """Go to the frame that the gate names, and make sure that there is no choice if it names none."""
+def _one_frame(image: Image.Image, header: Header, gate: Gate, limit: Limit) -> int:
+    """Go to the frame that the gate names, or make sure that there is only one; how many there are."""
     frames = header.frames
     if header.format != "TIFF":  # whose pages have been counted
         frames = int(getattr(image, "n_frames", 1))
@@ -187,6 +190,7 @@ def _one_frame(image: Image.Image, header: Header, gate: Gate, limit: Limit) -> 
             raise Fault("E-IMG-DEPTH", "a later frame has 16 bits per sample", CONVERT)
         image.seek(gate.frame)
     limit(*image.size)
+    return frames
 
 
 def _orientation(image: Image.Image, gate: Gate) -> int:
@@ -268,7 +272,14 @@ def _wide_png(data: bytes, size: tuple[int, int], header: Header) -> npt.NDArray
         return np.ascontiguousarray(unpack(mode, mode)).view(">u2").astype(np.uint16)
     mode = "RGB" if color == 2 else "RGBA"
     high, low = unpack(mode, f"{mode};16B"), unpack(mode, f"{mode};16L")
-    return high.astype(np.uint16) << 8 | low
+    return _joined(high, low)
+
+
+def _joined(high: Pixels, low: Pixels) -> npt.NDArray[np.uint16]:
+    wide = high.astype(np.uint16)
+    wide <<= 8
+    wide |= low
+    return wide
 
 
 def _wide_tiff(data: bytes, image: Image.Image) -> npt.NDArray[np.uint16]:
@@ -287,7 +298,7 @@ def _wide_tiff(data: bytes, image: Image.Image) -> npt.NDArray[np.uint16]:
             tiles.append(tile._replace(args=(raw[:-1] + swap[raw[-1]], *rest)))
         other.tile = tiles
         low = np.asarray(other)
-    return high.astype(np.uint16) << 8 | low
+    return _joined(high, low)
 
 
 def _flatten(rgb: Pixels, alpha: Pixels, gate: Gate) -> Pixels:
@@ -328,7 +339,8 @@ def _profile(icc: bytes, gray: bool) -> tuple[Any, bool]:
             mode,
             "RGB",
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            # Little CMS's shortcuts for 8 bits are off by up to 10 steps in the shadows of a steep curve.
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOOPTIMIZE,
         )
         steps = np.linspace(0, 255, 16).round().astype(np.uint8)
         if mode == "L":

@@ -19,7 +19,7 @@ from .headers import Fault
 
 _EXTENSIONS = {
     "PNG": (".png", ".apng"),
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "BMP": (".bmp", ".dib"),
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
@@ -112,15 +112,15 @@ def read(
     except MemoryError:
         raise Refusal("E-OOM", name, "there is not enough memory to decode it", "free memory and run again") from None
     except Exception as error:  # decoders raise whatever they like on damaged files
-        fault = explain(error, data)
-        raise Refusal(fault.code, name, fault.found, fault.advice) from error
+        cause = explain(error, data)
+        raise Refusal(cause.code, name, cause.found, cause.advice) from error
     extension = os.path.splitext(os.fspath(shown or path))[1].lower()
     if extension and extension not in _EXTENSIONS[kind]:
         notes = ("ext_mismatch", *notes)
     height, width, _ = pixels.shape
     return pixels, Picture(
         sha256=digest,
-        pixels_sha256=hasher(pixels).hexdigest(),
+        pixels_sha256=hasher(pixels.data).hexdigest(),
         width=width,
         height=height,
         mode=mode,

@@ -165,7 +165,7 @@ def owners(block: Codes, group: Codes, block_names: np.ndarray) -> Codes:
     strays = np.flatnonzero(owner[block] != group)
     if len(strays):
         name = block_names[block[strays[0]]]
-        raise ValueError(f"block {name!r} has items of several groups; a block must lie inside one group")
+        raise ValueError(f"block {str(name)!r} has items of several groups; a block must lie inside one group")
     return owner
 
 

@@ -10,12 +10,13 @@ divergence where the data cover half of the curve, and the result does not depen
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import least_squares, minimize
+from scipy.optimize import minimize
 from scipy.special import expit
 
 from .agreement import plcc, srocc
@@ -69,35 +70,30 @@ class _Data(NamedTuple):
 
     u: Floats
     v: Floats
+    """Less its weighted mean."""
     w: Floats
     sign: float
 
-    def project(self, place: float, log_slope: float) -> tuple[Floats, float, float]:
-        """Curve values, best height >= 0 and best base for a given place and slope."""
+    def wave(self, place: ArrayLike, log_slope: ArrayLike) -> Floats:
+        """The unit curve at the data, less its mean; rows for several places and slopes."""
         h = expit(self.sign * np.exp(log_slope) * (self.u - place))
-        total = self.w.sum()
-        mean_h, mean_v = (self.w @ h) / total, (self.w @ self.v) / total
-        centred = h - mean_h
-        spread = self.w @ (centred * centred)
-        height = max(0.0, float((self.w * centred) @ (self.v - mean_v)) / spread) if spread > 1e-14 else 0.0
-        return h, height, mean_v - height * mean_h
+        return h - (h @ self.w / self.w.sum())[..., None]
 
-    def residuals(self, place: float, log_slope: float) -> Floats:
-        h, height, base = self.project(place, log_slope)
-        return np.sqrt(self.w) * (self.v - base - height * h)
+    def height(self, wave: Floats) -> float:
+        """Best height of the curve, not negative."""
+        spread = (self.w * wave) @ wave
+        return max(0.0, float((self.w * wave) @ self.v / spread)) if spread > 1e-14 else 0.0
 
-    def jacobian(self, place: float, log_slope: float) -> Floats:
-        """Derivatives of the residuals (n, 2), the heights' own change left out (Kaufman 1975)."""
-        h, height, _ = self.project(place, log_slope)
-        steep = self.sign * np.exp(log_slope)
-        bend = height * steep * h * (1 - h)
-        columns = np.sqrt(self.w)[:, None] * np.stack([-bend, bend * (self.u - place)], axis=1)
-        known, _ = np.linalg.qr(np.sqrt(self.w)[:, None] * np.stack([np.ones_like(h), h], axis=1))
-        return known @ (known.T @ columns) - columns
+    def gain(self, wave: Floats) -> Floats:
+        """By how much the best height reduces the sum of squares, for each row of waves."""
+        weighted = self.w * wave
+        spread, overlap = np.sum(weighted * wave, axis=-1), np.maximum(0, weighted @ self.v)
+        return np.where(spread > 1e-14, overlap**2 / np.maximum(spread, 1e-14), 0.0)
 
     def sse(self, place: float, log_slope: float) -> float:
-        r = self.residuals(place, log_slope)
-        return float(r @ r)
+        wave = self.wave(place, log_slope)
+        r = self.v - self.height(wave) * wave
+        return float((self.w * r) @ r)
 
 
 def fit(x: ArrayLike, y: ArrayLike, start: Mapping | None = None) -> Mapping:
@@ -127,7 +123,10 @@ def fit(x: ArrayLike, y: ArrayLike, start: Mapping | None = None) -> Mapping:
     if not (spread > 1e-12 and extent > 1e-12):
         side = "metric" if not spread > 1e-12 else "human"
         return Mapping("undefined", (), float("nan"), n, note=f"constant {side} values: no curve was fitted")
+    # Centred twice: where the spread is tiny beside the mean, the mean's own rounding would show.
+    centre += (xs - centre).mean()
     u, v = (xs - centre) / spread, (ys - base) / extent
+    u = u - u.mean()
     near = None
     if start is not None and start.kind == "logistic":
         middle, width = start.b[2] / x_unit, start.b[3] / x_unit
@@ -140,8 +139,9 @@ def fit(x: ArrayLike, y: ArrayLike, start: Mapping | None = None) -> Mapping:
     with np.errstate(over="ignore", invalid="ignore"):
         unit = extent * y_unit
         if kind == "logistic":
-            _, height, floor = data.project(place, log_slope)
-            b2 = base * y_unit + unit * floor
+            height = data.height(data.wave(place, log_slope))
+            mean = expit(data.sign * np.exp(log_slope) * (u - place)).mean()
+            b2 = base * y_unit + unit * (v.mean() - height * mean)
             middle, width = (centre + spread * place) * x_unit, spread * x_unit / np.exp(log_slope)
             b = (b2 + unit * height, b2, middle, data.sign * width)
             limits = (*SLOPE_LIMITS, u.min() - REACH, u.max() + REACH)
@@ -158,44 +158,76 @@ def fit(x: ArrayLike, y: ArrayLike, start: Mapping | None = None) -> Mapping:
 
 def _search(u: Floats, v: Floats, near: tuple[float, float] | None) -> tuple[float, float, float, _Data]:
     """Place and log slope of the best curve, its SSE, and the data it was measured on."""
-    data = _Data(u, v, np.ones(len(u)), -1.0 if srocc(u, v) < 0 else 1.0)
+    data = _Data(u, v - v.mean(), np.ones(len(u)), -1.0 if srocc(u, v) < 0 else 1.0)
     low, high = np.array([u.min() - REACH, SLOPE_LIMITS[0]]), np.array([u.max() + REACH, SLOPE_LIMITS[1]])
-    large = len(u) > BINNED_ABOVE
     if near is None:
-        sse, *best = _simplex(_binned(data) if large else data, low, high)
-        if not large:
-            return best[0], best[1], sse, data
-        near = (best[0], best[1])
-    first = np.clip(near, low, high)
-    polished = least_squares(
-        lambda p: data.residuals(*p),
-        np.clip(first, low + 1e-9, high - 1e-9),
-        jac=lambda p: data.jacobian(*p),
-        bounds=(low, high),
-        xtol=1e-8,
-        ftol=1e-10,
-        gtol=1e-10,
-        max_nfev=50,
-    )
-    sse, place, log_slope = min((data.sse(*p), float(p[0]), float(p[1])) for p in (first, polished.x))
-    return place, log_slope, sse, data
+        near = _simplex(_binned(data) if len(u) > BINNED_ABOVE else data, low, high)
+    point = _polished(data, np.clip(near, low, high), low, high)
+    return float(point[0]), float(point[1]), data.sse(*point), data
 
 
-def _simplex(data: _Data, low: Floats, high: Floats) -> tuple[float, float, float]:
-    """SSE, place and log slope of the best curve: a fixed grid, then Nelder-Mead from its best three."""
+def _simplex(data: _Data, low: Floats, high: Floats) -> tuple[float, float]:
+    """Place and log slope of the best curve: a fixed grid, then Nelder-Mead from its best three."""
     u = data.u
-    places = (u.min() - 2, *np.quantile(u, PLACES), u.max() + 2)
-    grid = sorted((data.sse(c, k), c, k) for c in places for k in LOG_SLOPES)
+    places = np.array([u.min() - 2, *np.quantile(u, PLACES), u.max() + 2])
+    grid = np.array([(c, k) for c in places for k in LOG_SLOPES])
+    gains = data.gain(data.wave(grid[:, :1], grid[:, 1:]))
+
+    v, w, total = data.v, data.w, float(data.w.sum())
+    (c_low, k_low), (c_high, k_high) = low.tolist(), high.tolist()
+
+    def loss(p: Floats) -> float:
+        c, k = p.tolist()
+        steep = data.sign * math.exp(min(max(k, k_low), k_high))
+        wave = expit(steep * (u - min(max(c, c_low), c_high)))
+        wave -= (w @ wave) / total
+        weighted = w * wave
+        spread, overlap = weighted @ wave, weighted @ v
+        return -(overlap * overlap) / spread if spread > 1e-14 and overlap > 0 else 0.0
+
     found = []
-    for _, c, k in grid[:3]:
-        result = minimize(
-            lambda p: data.sse(*np.clip(p, low, high)),
-            (c, k),
-            method="Nelder-Mead",
-            options={"xatol": 1e-6, "fatol": 1e-10, "maxfev": 400},
-        )
+    for start in np.argsort(-gains, kind="stable")[:3]:
+        # Rough tolerances: ``_polished`` does the rest.
+        options = {"xatol": 1e-3, "fatol": 1e-6, "maxfev": 400}
+        result = minimize(loss, grid[start], method="Nelder-Mead", options=options)
         found.append((float(result.fun), *map(float, np.clip(result.x, low, high))))
-    return min(found)
+    return min(found)[1:]
+
+
+def _polished(data: _Data, point: Floats, low: Floats, high: Floats) -> Floats:
+    """Levenberg-Marquardt on place and log slope, with the derivative of Kaufman (1975)."""
+    u, v, w, _ = data
+    damping, current = 1e-3, data.sse(*point)
+    for _ in range(60):
+        wave = data.wave(*point)
+        spread = (w * wave) @ wave
+        if not spread > 1e-14 or current <= 1e-28 * (w @ v**2):
+            break
+        height = data.height(wave)
+        steep = data.sign * np.exp(point[1])
+        h = expit(steep * (u - point[0]))
+        bend = height * steep * h * (1 - h)
+        columns = np.stack([-bend, bend * (u - point[0])])
+        columns -= (columns @ w / w.sum())[:, None]
+        columns -= np.outer(columns @ (w * wave) / spread, wave)
+        normal, slope = (columns * w) @ columns.T, columns @ (w * (v - height * wave))
+        # A parameter at its limit that wants to go beyond stays there, and the other one moves alone.
+        free = ~((point <= low) & (slope < 0) | (point >= high) & (slope > 0))
+        normal = np.where(free[:, None] & free, normal, 0.0)
+        # The ridge keeps the system regular where one of the two does not matter.
+        normal += np.diag(damping * np.diag(normal) + 1e-15 * np.trace(normal) + 1e-30)
+        trial = np.clip(point + np.linalg.solve(normal, np.where(free, slope, 0.0)), low, high)
+        error = data.sse(*trial)
+        if error < current:
+            small = current - error <= 1e-13 * current
+            point, current, damping = trial, error, max(damping / 10, 1e-9)
+            if small:
+                break
+        else:
+            damping *= 10
+            if damping > 1e3:
+                break
+    return point
 
 
 def _binned(data: _Data) -> _Data:

@@ -48,7 +48,7 @@ def win_matrix(
     if not (a.ndim == 1 and a.shape == b.shape == u.shape == v.shape):
         raise ValueError("first, second, wins_first and wins_second must be lists of one length")
     if (a == b).any():
-        raise ValueError(f"{a[a == b][0]!r} is compared with itself")
+        raise ValueError(f"{str(a[a == b][0])!r} is compared with itself")
     names = np.unique(np.concatenate([a, b])) if items is None else np.asarray(items).astype(str)
     place = {str(name): i for i, name in enumerate(names)}
     unknown = sorted({str(name) for name in np.concatenate([a, b])} - set(place))

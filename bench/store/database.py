@@ -18,6 +18,7 @@ from ..errors import GaniqError, IntegrityError, ResourceError, UsageError
 
 APPLICATION = int.from_bytes(b"GNIQ", "big")
 OLDEST_SQLITE = (3, 37, 0)
+_PACKAGE = __name__.rpartition(".")[0]
 PATIENCE = 30.0
 """Seconds to wait for another process to finish its transaction."""
 
@@ -69,7 +70,7 @@ def statements(script: str) -> Iterator[str]:
 def migrations() -> Mapping[int, str]:
     """Schema number -> script that leads to it from the one before."""
     found = {}
-    for entry in files(__package__).iterdir():
+    for entry in files(_PACKAGE).iterdir():
         match = re.fullmatch(r"(\d{4})_\w+\.sql", entry.name)
         if match:
             found[int(match[1])] = entry.read_text(encoding="utf-8")
@@ -275,7 +276,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Mapping[int, str]
 
 def create(connection: sqlite3.Connection, path: Path) -> None:
     """Put the schema into an empty database, unless another process has just done so."""
-    script = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    script = files(_PACKAGE).joinpath("schema.sql").read_text(encoding="utf-8")
     with transaction(connection, path):
         if is_new(connection):
             for statement in statements(script):

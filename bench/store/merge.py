@@ -277,5 +277,6 @@ def _conflicts(connection: sqlite3.Connection) -> None:
         "a.here, c.second_value, c.second_status, c.second_detail, b.here FROM other.conflict c "
         "JOIN temp.run_map a ON a.there = c.first_run JOIN temp.run_map b ON b.there = c.second_run ORDER BY c.sequence"
     ).fetchall()
-    for row in rows:
-        note_conflict(connection, *row[:5], Outcome(*row[5:9]), Outcome(*row[9:]))
+    for kind, image, reference, metric, subject, *rest in rows:
+        first, second = Outcome(*rest[:4]), Outcome(*rest[4:])
+        note_conflict(connection, kind, image, reference, metric, subject, first, second)

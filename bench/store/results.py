@@ -407,7 +407,7 @@ class Store:
         """Everything that was measured twice with different outcomes, oldest first."""
         with self._read() as connection:
             return [
-                Conflict(*row[:6], Outcome(*row[6:10]), Outcome(*row[10:]))
+                Conflict._make((*row[:6], Outcome(*row[6:10]), Outcome(*row[10:])))
                 for row in connection.execute(
                     "SELECT sequence, kind, image, reference, metric, subject, first_value, first_status, "
                     "first_detail, first_run, second_value, second_status, second_detail, second_run "
@@ -417,7 +417,7 @@ class Store:
 
     def counts(self, manifest_digest: str, metric_digests: Sequence[str]) -> dict[str, int]:
         """How many outcomes of each status ``table`` gives, and ``refused`` items and ``conflicts`` in the file."""
-        result = dict.fromkeys(("ok", "nonfinite", "failed", "skipped"), 0)
+        result: dict[str, int] = dict.fromkeys(("ok", "nonfinite", "failed", "skipped"), 0)
         for row in self.table(manifest_digest, metric_digests):
             result[row.status] += 1
         with self._read() as connection:
@@ -453,7 +453,7 @@ class Store:
                 "SELECT r.id, r.uuid, m.digest, r.started, r.finished, r.status, r.document "
                 "FROM run r JOIN manifest m ON m.id = r.manifest ORDER BY r.id"
             ).fetchall()
-        return [Run(*row[:6], json.loads(row[6])) for row in rows if manifest_digest in (None, row[2])]
+        return [Run._make((*row[:6], json.loads(row[6]))) for row in rows if manifest_digest in (None, row[2])]
 
     def manifests(self) -> dict[str, dict]:
         """Manifest digest -> the document it was registered with."""

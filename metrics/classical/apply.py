@@ -30,9 +30,7 @@ def apply(function: str, images: Tensor, references: Tensor | None = None, **opt
     return each(getattr(load("piq"), function), images, references, **options, reduction="none")
 
 
-def each(
-    function: Callable[..., Tensor], images: Tensor, references: Tensor | None = None, **options: Any
-) -> Tensor:
+def each(function: Callable[..., Tensor], images: Tensor, references: Tensor | None = None, **options: Any) -> Tensor:
     """Run a function of (1,C,H,W) batches on every image of a batch; see ``apply``."""
     import torch
 

@@ -1,16 +1,16 @@
 """Blind/referenceless image spatial quality evaluator.
 
-36 statistics of locally normalised luma (scenes.py: shape and variance of the pixels, shape, mean and two variances
-of four products of neighbours, at full and at half size), scaled to [-1,1], go through a support vector regression
-with a radial kernel. Lower is better; about 0 for a clean photograph and 100 for a ruined one, but values
-below 0 and above 100 occur and are legitimate.
+36 statistics of locally normalised luma (scenes.py: shape and variance of the pixels, shape, mean and two
+variances of four products of neighbours, at full and at half size), scaled to [-1,1], go through a support
+vector regression with a radial kernel. Lower is better; about 0 for a clean photograph and 100 for a ruined
+one, but values below 0 and above 100 occur and are legitimate.
 
-Mittal, Moorthy, Bovik: No-reference image quality assessment in the spatial domain. IEEE Transactions on Image
-Processing 21(12), 2012. doi:10.1109/TIP.2012.2214050
+Mittal, Moorthy, Bovik: No-reference image quality assessment in the spatial domain. IEEE Transactions on
+Image Processing 21(12), 2012. doi:10.1109/TIP.2012.2214050
 
-Protocol: gray .2989 R + .5870 G + .1140 B on 0-255, rounded; borders of the normalisation are continued with zeros;
-half size by antialiased bicubic interpolation (piq); float64. The regression is the authors', trained on the
-human scores of the LIVE data base, so its agreement with LIVE is no test.
+Protocol: gray .2989 R + .5870 G + .1140 B on 0-255, rounded; borders of the normalisation are continued
+with zeros; half size by antialiased bicubic interpolation (piq); float64. The regression is the authors',
+trained on the human scores of the LIVE data base, so its agreement with LIVE is no test.
 """
 
 from __future__ import annotations

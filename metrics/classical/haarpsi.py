@@ -42,6 +42,4 @@ class HaarPSI:
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         images, references = pair("haarpsi", images, references, least=16)
-        return apply(
-            "haarpsi", images, references, data_range=1.0, scales=3, subsample=True, c=30.0, alpha=4.2
-        )
+        return apply("haarpsi", images, references, data_range=1.0, scales=3, subsample=True, c=30.0, alpha=4.2)

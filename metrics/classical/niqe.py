@@ -1,16 +1,16 @@
 """Natural image quality evaluator.
 
-36 statistics of locally normalised luma (scenes.py: 18 at full and 18 at half size) of every 96x96 block give a
-Gaussian (m, S) of the image, compared with that of 125 pristine photographs (p, P):
-NIQE = sqrt((m - p)' pinv((S + P) / 2) (m - p)). Range [0, inf), lower is better; good photographs score 2 to 5.
+36 statistics of locally normalised luma (scenes.py: 18 at full and 18 at half size) of every 96x96 block
+give a Gaussian (m, S) of the image, compared with that of 125 pristine photographs (p, P): NIQE = sqrt((m -
+p)' pinv((S + P) / 2) (m - p)). Range [0, inf), lower is better; good photographs score 2 to 5.
 
-Mittal, Soundararajan, Bovik: Making a "completely blind" image quality analyzer. IEEE Signal Processing Letters
-20(3), 2013. doi:10.1109/LSP.2012.2227726
+Mittal, Soundararajan, Bovik: Making a "completely blind" image quality analyzer. IEEE Signal Processing
+Letters 20(3), 2013. doi:10.1109/LSP.2012.2227726
 
-Protocol: BT.601 luma 16-235, rounded; rows and columns beyond a multiple of 96 are cut off; borders are replicated;
-half size by antialiased bicubic interpolation (piq); every block counts, sharp or not; float64. The authors'
-pristine model. Blocks without contrast are left out; NaN where fewer than two remain. A shortest side of 192
-makes four blocks: values of small images are coarse and higher.
+Protocol: BT.601 luma 16-235, rounded; rows and columns beyond a multiple of 96 are cut off; borders are
+replicated; half size by antialiased bicubic interpolation (piq); every block counts, sharp or not; float64.
+The authors' pristine model. Blocks without contrast are left out; NaN where fewer than two remain. A
+shortest side of 192 makes four blocks: values of small images are coarse and higher.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """Peak signal-to-noise ratio on RGB.
 
-PSNR = 10 log10(1 / MSE) decibels, MSE over all pixels and channels of values in [0,1].
-Range [0, inf), higher is better, +inf for identical images.
+PSNR = 10 log10(1 / MSE) decibels, MSE over all pixels and channels of values in [0,1]. Range [0, inf),
+higher is better, +inf for identical images.
 
 Huynh-Thu, Ghanbari: Scope of validity of PSNR in image/video quality assessment. Electronics Letters
 44(13), 2008. doi:10.1049/el:20080522
 
-Protocol: RGB, no constant added to the error (some libraries add 1e-8 and print 80 dB for identical images),
-float64. ``crop`` cuts that many pixels from each side first. A mean over images is the mean of decibels.
+Protocol: RGB, no constant added to the error (some libraries add 1e-8 and print 80 dB for identical
+images), float64. ``crop`` cuts that many pixels from each side first. A mean over images is the mean of
+decibels.
 """
 
 from __future__ import annotations

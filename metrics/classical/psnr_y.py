@@ -1,13 +1,13 @@
 """Peak signal-to-noise ratio on BT.601 luma, as papers on super-resolution report it.
 
-PSNR = 10 log10(255^2 / MSE) decibels, MSE over luma Y = 65.481 R + 128.553 G + 24.966 B + 16.
-Range [1.32, inf) because Y spans 219 of the 255 levels; higher is better, +inf for identical images.
+PSNR = 10 log10(255^2 / MSE) decibels, MSE over luma Y = 65.481 R + 128.553 G + 24.966 B + 16. Range [1.32,
+inf) because Y spans 219 of the 255 levels; higher is better, +inf for identical images.
 
 Huynh-Thu, Ghanbari: Scope of validity of PSNR in image/video quality assessment. Electronics Letters
 44(13), 2008. doi:10.1049/el:20080522. Luma: Recommendation ITU-R BT.601.
 
-Protocol: studio range 16-235, not rounded, peak 255, float64. Such papers also cut ``crop`` pixels from each
-side, as many as the scale factor: ``psnr-y(crop=4)`` for x4.
+Protocol: studio range 16-235, not rounded, peak 255, float64. Such papers also cut ``crop`` pixels from
+each side, as many as the scale factor: ``psnr-y(crop=4)`` for x4.
 """
 
 from __future__ import annotations

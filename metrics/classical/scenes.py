@@ -4,9 +4,9 @@ Photographs, normalised locally, have nearly Gaussian pixels, and products of ne
 bell curve; distortions change the shape of both. The two metrics differ in what they make of the shapes.
 
 Sources: Mittal, Moorthy, Bovik 2012, doi:10.1109/TIP.2012.2214050 (normalisation and fits, equations 1-16);
-Sharifi, Leon-Garcia 1995, doi:10.1109/76.370124 (generalised Gaussian by moments); Lasmar, Stitou, Berthoumieu
-2009, doi:10.1109/ICIP.2009.5414404 (its asymmetric form). The shape parameter is looked up on the grid
-0.2, 0.201, ..., 10 that the authors use, so that values compare with published ones.
+Sharifi, Leon-Garcia 1995, doi:10.1109/76.370124 (generalised Gaussian by moments); Lasmar, Stitou,
+Berthoumieu 2009, doi:10.1109/ICIP.2009.5414404 (its asymmetric form). The shape parameter is looked up on
+the grid 0.2, 0.201, ..., 10 that the authors use, so that values compare with published ones.
 """
 
 from __future__ import annotations

@@ -54,7 +54,5 @@ class SSIMLuma:
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         images, references = pair("ssim-y", images, references, least=self.window)
-        images, references = (
-            studio(crop("ssim-y", batch, self.crop, self.window)) for batch in (images, references)
-        )
+        images, references = (studio(crop("ssim-y", batch, self.crop, self.window)) for batch in (images, references))
         return structure(images, references, self.window, self.sigma, self.downsample, peak=255.0)

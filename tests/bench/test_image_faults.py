@@ -22,10 +22,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageFile
-
 from ganiq.bench.errors import Refusal
 from ganiq.bench.images import Gate, hash_file, luma_bt601, read
+from PIL import Image, ImageCms, ImageFile
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 LAX = Gate(alpha="white", depth="8", exif="apply", icc="convert", frame=0)
@@ -40,7 +39,7 @@ def scene(height: int = 48, width: int = 64) -> np.ndarray:
 
 
 def encode(picture: np.ndarray | Image.Image, kind: str, **options: object) -> bytes:
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
     out = io.BytesIO()
     if kind == "WEBP":
         options = {"lossless": True, **options}
@@ -166,7 +165,7 @@ def refusal(path: Path, data: bytes | None = None, **options: object) -> Refusal
         (b"\n  <!-- x --><HTML><body>no</body></HTML>", "HTML"),
         (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "git lfs pull"),
-        (os.urandom(16) + bytes(500), "no PNG, JPEG"),
+        (bytes(range(128, 144)) + bytes(500), "no PNG, JPEG"),
         (b"PK\x03\x04" + bytes(100), "ZIP"),
         (b"\0\0\0\x1cftypavif" + bytes(100), "AVIF"),
     ],
@@ -370,7 +369,7 @@ def test_files_made_to_waste_time(tmp_path: Path, kind: str) -> None:
         "segments": jpeg[:2] + b"\xff\xfe\0\2" * 10**6 + jpeg[2:],
         "scans": jpeg[:-2] + b"\xff\xda\0\x0c" * 1000 + jpeg[-2:],
         "chunks": _riff(encode(scene(), "WEBP")[12:] + b"JUNK\0\0\0\0" * 10**6),
-        "pages": b"II\x2a\0\x08\0\0\0" + b"\0\0\x08\0\0\0",  # a directory that is its own successor
+        "pages": b"II\x2a\0\x08\0\0\0" + b"\0\0\x08\0\0\0" + bytes(99),  # a directory that is its own successor
         "png-chunks": encode(scene(), "PNG")[:33] + chunk(b"teSt", b"") * 10**6 + encode(scene(), "PNG")[33:],
     }[kind]
     start = time.perf_counter()
@@ -400,7 +399,7 @@ def test_i09_gray_bilevel_and_palette(tmp_path: Path, mode: str, kind: str) -> N
     assert picture.mode == mode
     assert picture.notes == (f"mode:{mode}",)
     np.testing.assert_array_equal(pixels, np.asarray(image.convert("RGB")))
-    assert set(np.unique(pixels)) <= {0, 255} if mode == "1" else len(np.unique(pixels)) > 20
+    assert len(np.unique(pixels)) > (1 if mode == "1" else 3)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
@@ -447,7 +446,19 @@ def transparent(kind: str, opaque: bool) -> bytes:
         if not opaque:
             gray[:, :32] = 8
         return encode(gray, "PNG", transparency=8)
+    if kind == "BMP":  # alpha takes a version-4 header with masks; the fourth byte of a plain BMP is unused
+        masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+        header = struct.pack("<IiiHHIIiiII4I", 108, 64, -48, 1, 32, 3, 0, 0, 0, 0, 0, *masks).ljust(108, b"\0")
+        start = struct.pack("<2sIHHI", b"BM", 122 + 64 * 48 * 4, 0, 0, 122)
+        return start + header + rgba[..., [2, 1, 0, 3]].tobytes()
     return encode(image, kind if kind in FORMATS else "PNG")
+
+
+def test_i10_the_unused_byte_of_a_bmp_is_no_alpha(tmp_path: Path) -> None:
+    rgba = np.dstack([scene(), np.zeros((48, 64), np.uint8)])
+    data = encode(Image.fromarray(rgba), "BMP")
+    assert struct.unpack_from("<H", data, 28) == (32,)
+    np.testing.assert_array_equal(read(_write(tmp_path / "a.bmp", data))[0], scene())
 
 
 KINDS_OF_ALPHA = ["PNG", "WEBP", "TIFF", "BMP", "half", "LA", "P", "key", "gray-key"]
@@ -464,7 +475,9 @@ def test_i10_transparency_is_refused(tmp_path: Path, kind: str) -> None:
 def test_i10_opaque_alpha_is_accepted(tmp_path: Path, kind: str) -> None:
     data = transparent(kind, opaque=True)
     pixels, picture = read(_write(tmp_path / "a.png", data))
-    np.testing.assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+    assert (expected[..., 3] == 255).all()
+    np.testing.assert_array_equal(pixels, expected[..., :3])
     assert not any(note.startswith("alpha") for note in picture.notes)
 
 
@@ -552,7 +565,7 @@ def test_i11_sixteen_bit_tiff(tmp_path: Path, channels: int, order: str, packed:
 @pytest.mark.parametrize("changed", [{"photometric": 0}, {"planar": 2}, {"extra": 1}])
 def test_i11_unusual_sixteen_bit_tiff_is_refused_whatever_the_gate(tmp_path: Path, changed: dict[str, int]) -> None:
     channels = 1 if "photometric" in changed else 4 if "extra" in changed else 3
-    found = refusal(tmp_path / "a.tif", tiff16(deep(channels), **changed), gate=LAX)
+    found = refusal(tmp_path / "a.tif", tiff16(deep(channels), "<", False, **changed), gate=LAX)
     # Planar layout with one strip lacks the strips of the other colors.
     assert found.code == ("E-IMG-CORRUPT" if "planar" in changed else "E-IMG-DEPTH")
 
@@ -687,6 +700,40 @@ def test_i14_srgb_by_any_name_needs_no_note(tmp_path: Path) -> None:
         pixels, picture = read(path, gate=gate)
         assert picture.notes == ()
         np.testing.assert_array_equal(pixels, scene())
+
+
+def linear_gray() -> bytes:
+    """An ICC profile of gray values that are proportional to light."""
+    text = b"text\0\0\0\0none\0".ljust(16, b"\0")
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)  # D50
+    curve = b"curv\0\0\0\0" + struct.pack(">IHH", 1, 256, 0)
+    bodies = {b"cprt": text, b"wtpt": white, b"kTRC": curve}
+    table, at = struct.pack(">I", len(bodies)), 128 + 4 + 12 * len(bodies)
+    for name, body in bodies.items():
+        table += struct.pack(">4sII", name, at, len(body))
+        at += len(body)
+    header = struct.pack(">I4sI4s4s4s", at, b"lcms", 0x02100000, b"mntr", b"GRAY", b"XYZ ")
+    header += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + table + b"".join(bodies.values())
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_i14_gray_profile(tmp_path: Path, mode: str) -> None:
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(8, 32)).convert(mode)
+    path = _write(tmp_path / "a.png", encode(ramp, "PNG", icc_profile=linear_gray()))
+    pixels, picture = read(path)
+    assert [note[:5] for note in picture.notes] == ["mode:", "icc:" + picture.notes[1][4]]
+    assert pixels[4, 0, 0] == 128
+    light = np.arange(256).reshape(8, 32) / 255
+    expected = 255 * np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    converted, _ = read(path, gate=Gate(icc="convert"))
+    assert np.abs(converted - expected[..., None]).max() <= 1.5
+
+
+def test_i14_profile_of_another_kind_of_picture(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.png", encode(scene(), "PNG", icc_profile=linear_gray()))
+    assert [note[:4] for note in read(path)[1].notes] == ["icc:"]
+    assert refusal(path, gate=Gate(icc="convert")).code == "E-IMG-CORRUPT"
 
 
 @pytest.mark.parametrize("icc", [b"no profile", wide_gamut()[:300]], ids=["text", "cut"])
@@ -1088,8 +1135,8 @@ def storm(folder: Path, count: int) -> dict[str, int]:
             pixels, picture = read(path, gate=gate)
         except Refusal as found:
             outcomes[found.code] = outcomes.get(found.code, 0) + 1
-            assert found.code.startswith("E-IMG-"), found
-            assert str(found).isprintable()
+            if not (found.code.startswith("E-IMG-") and str(found).isprintable()):
+                raise AssertionError(f"mutation {number}: {found!r}") from found
         else:
             outcomes["read"] += 1
             assert pixels.dtype == np.uint8
@@ -1101,14 +1148,13 @@ def storm(folder: Path, count: int) -> dict[str, int]:
 
 
 def test_i21_the_seeds_themselves_are_read(tmp_path: Path) -> None:
-    refused = 0
+    refused = []
     for number, data in enumerate(seeds()):
         try:
             read(_write(tmp_path / str(number), data), gate=LAX)
         except Refusal as found:
-            assert found.code == "E-IMG-MODE"  # CMYK
-            refused += 1
-    assert refused == 1
+            refused.append(found.code)
+    assert refused == ["E-IMG-MODE"]  # CMYK
 
 
 def test_i21_a_thousand_mutations(tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""LPIPS networks: the lpips package's code, filled from slots of trained parameters and from nowhere else.
+
+``lpips.LPIPS()`` would fetch its trunk from a web site; asked not to, it gives well-behaved numbers from a
+random trunk. Here every parameter is replaced and checked by name and shape, or there is no network at all.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING
+
+from ...bench.vision import load
+from ..classical.apply import each
+from ..inputs import pair
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+TRUNKS = {"alex": "alexnet-torchvision", "vgg": "vgg16-torchvision", "squeeze": "squeezenet1_1-torchvision"}
+
+
+@cache
+def network(net: str, device: str = "cpu") -> Module:
+    """The LPIPS v0.1 network for ``alex``, ``vgg`` or ``squeeze``, frozen; built once per process and device.
+
+    Raises:
+        MissingWeights: its trunk is not on this computer.
+        BadWeights: a tensor is missing, unknown or of another shape.
+    """
+    import torch
+
+    from ...bench.weights import load_strict, tensors
+
+    trunk, heads = tensors(f"trunk/{TRUNKS[net]}"), tensors(f"lpips/{net}")
+    lpips = load("lpips")
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # building draws random parameters
+        warnings.filterwarnings("ignore", "(The parameter 'pretrained'|Arguments other than)", UserWarning)
+        module = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    load_strict(module, _renamed(module, trunk, heads), name=f"trunk/{TRUNKS[net]}")
+    return module.requires_grad_(False).eval().to(device)
+
+
+def _renamed(module: Module, trunk: dict[str, Tensor], heads: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under the names of the lpips package, which cuts torchvision's ``features`` into slices."""
+    own = module.state_dict()
+    slices = {m[2]: m[1] for key in own if (m := re.match(r"net\.(slice\d+)\.(\d+)\.", key))}
+    values = {key: own[key] for key in own if key.startswith("scaling_layer.")}  # constants of the code
+    for key, value in trunk.items():
+        part, _, rest = key.partition(".")
+        if part == "features":
+            index, _, rest = rest.partition(".")
+            values[f"net.{slices.get(index, 'unknown')}.{index}.{rest}"] = value
+        # The rest is the classifier, which LPIPS does not use.
+    for key, value in heads.items():
+        values[key] = value
+        values[re.sub(r"^lin(\d+)\.", r"lins.\1.", key)] = value  # the package lists each layer twice
+    return values
+
+
+def lpips(name: str, net: str, images: Tensor, references: Tensor | None, least: int) -> Tensor:
+    """LPIPS distance of (N,3,H,W) batches in [0,1] -> (N,)."""
+    import torch
+
+    images, references = pair(name, images, references, least=least, dtype=torch.float32)
+    module = network(net, str(images.device))
+    with torch.no_grad():
+        return each(module, images * 2 - 1, references * 2 - 1)

@@ -1,0 +1,55 @@
+"""Fréchet distance on EfficientNet-Lite0 features.
+
+Squared Fréchet distance (frechet.py) between Gaussians fitted to 1280 pooled features of generated and of
+real images. Range [0, inf), lower is better. **It is not FID**: the network, its size and the values
+differ; the name FID is kept for the published Inception weights. It runs where those weights cannot be had.
+
+Distance: Heusel et al. 2017, arXiv:1706.08500. Network: Tan, Le: EfficientNet: rethinking model scaling for
+convolutional neural networks. International Conference on Machine Learning, 2019. arXiv:1905.11946
+
+Protocol: extractor ``efficientnet-lite0``, unbiased covariances, float64; refused below 2048 images like
+FID (fewer than about 1300 have no covariance of full rank); ``least_n`` lowers that guard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, ClassVar
+
+from ...bench.protocols import MetricInfo
+from .fid import FEWEST, check_least
+from .frechet import frechet, moments
+from .inputs import sets
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FDEfficientNetLite0:
+    """Fréchet distance between (N,1280) and (M,1280) features."""
+
+    least_n: int = FEWEST
+    """Fewest images per set; below it the number is strongly biased."""
+
+    features: ClassVar[str] = "efficientnet-lite0"
+
+    info: ClassVar[MetricInfo] = MetricInfo(
+        "fd-efflite0",
+        "FD (EfficientNet-Lite0)",
+        needs="set",
+        better="lower",
+        bounds=(0.0, inf),
+        weights=("efficientnet/lite0",),
+        cite="Heusel et al. 2017, arXiv:1706.08500; Tan and Le 2019, arXiv:1905.11946",
+        license="Apache-2.0",
+        note="Not FID: another network, other values; biased upwards at small N.",
+    )
+
+    def __post_init__(self) -> None:
+        check_least("fd-efflite0", self.least_n)
+
+    def __call__(self, generated: Tensor, real: Tensor, /) -> float:
+        generated, real = sets("fd-efflite0", generated, real, self.least_n)
+        return frechet(*moments(generated), *moments(real))
