@@ -12,8 +12,6 @@ import csv
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bench import weights
+from ..bench.atomic import explained, write_text
 from ..bench.errors import UsageError
 from ..bench.images import save_png
 from ..bench.spec import canonical, digest
@@ -130,7 +129,7 @@ def build(
         photos: names of embedded photographs, or paths of your own (the middle square is used); by default all
             that are installed, two of them if ``quick``.
         progress: told of every image.
-        quick: smaller squares, two photographs and the two cheapest pairs of networks; seconds instead of a minute.
+        quick: smaller squares, two photographs and two of the networks; seconds instead of a minute.
         seed: of the noise.
 
     Returns:
@@ -290,7 +289,8 @@ def _hash(pixels: Pixels) -> str:
 
 
 def _make(folder: Path, jobs: Sequence[_Job], sources: dict[str, str], progress: Progress | None) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     libraries = {name: _version(name) for name in _LIBRARIES}
     before, now = _remembered(folder), {}
     if progress:
@@ -309,8 +309,10 @@ def _make(folder: Path, jobs: Sequence[_Job], sources: dict[str, str], progress:
             )
             known = before.get(job.image)
             if not (known and known[0] == identity and path.is_file() and known[1] == _file_hash(path)):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                save_png(path, job.make())
+                pixels = job.make()
+                with explained(path):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    save_png(path, pixels)
             now[job.image] = [identity, _file_hash(path)]
             if progress:
                 progress.advance()
@@ -386,19 +388,10 @@ def _settings(jobs: Sequence[_Job], notes: Sequence[str], credit: Sequence[str],
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a text file in one step, unless it is the same already."""
+    """Replace a text file in one step, unless it says the same already."""
     try:
         if path.read_text(encoding="utf-8") == text:
             return
     except (OSError, ValueError):
         pass
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    write_text(path, text)

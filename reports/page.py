@@ -64,7 +64,7 @@ def render(folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     inputs = read(folder)
-    parts = _Parts(inputs)
+    parts = Parts(inputs)
     drawings = list(
         figures.draw(
             inputs.board, parts.board, parts.contest, parts.matrix, parts.prices, parts.selection, inputs.items
@@ -92,7 +92,7 @@ def render(folder: Path) -> list[Path]:
     return written
 
 
-class _Parts:
+class Parts:
     """What page and figures share."""
 
     def __init__(self, inputs: Inputs) -> None:
@@ -103,7 +103,7 @@ class _Parts:
         self.selection = points.select(inputs.board, inputs.items, [row.data for row in self.board.rows])
 
 
-def html(inputs: Inputs, parts: _Parts, drawn: Sequence[str]) -> str:
+def html(inputs: Inputs, parts: Parts, drawn: Sequence[str]) -> str:
     """The page as text."""
     document = inputs.board
     style = (_HERE / "static" / "style.css").read_text(encoding="utf-8")
@@ -255,7 +255,7 @@ def _downloads(inputs: Inputs) -> list[str]:
     return ["leaderboard.json", *optional, "metrics.csv", "generators.csv"]
 
 
-def _contents(document: Leaderboard, parts: _Parts, panels: bool, disputed: bool) -> list[tuple[str, str]]:
+def _contents(document: Leaderboard, parts: Parts, panels: bool, disputed: bool) -> list[tuple[str, str]]:
     entries = (
         ("set", "Set", True),
         ("board", "Metrics", True),

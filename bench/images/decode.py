@@ -329,7 +329,8 @@ def _profile(icc: bytes, gray: bool) -> tuple[Any, bool]:
 
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        space = source.profile.xcolor_space.strip()
+        facts: Any = source.profile
+        space = facts.xcolor_space.strip()
         if space not in ({"RGB", "GRAY"} if gray else {"RGB"}):
             return None, False
         mode = "L" if space == "GRAY" else "RGB"

@@ -198,7 +198,8 @@ def preflight(path: Path) -> None:
             os.close(descriptor)
             os.unlink(probe)
         # Not by opening: closing the file would drop the locks of another connection of this process.
-        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        effective = os.access in os.supports_effective_ids
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=effective):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 

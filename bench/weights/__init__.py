@@ -20,7 +20,7 @@ from .find import (
 from .load import arrays, load_strict, read, tensors
 from .problems import BadWeights, MissingWeights
 from .shelf import add, listing, stray, verify
-from .slots import Origin, Slot, expand, groups, slots
+from .table import Origin, Slot, expand, groups, slots
 
 __all__ = [
     "BadWeights",

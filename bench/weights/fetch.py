@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ..atomic import explained
 from ..errors import ResourceError, UsageError
 from .find import folder, found, shelf_name
 from .load import check_hash
 from .problems import BadWeights
 from .shelf import room
-from .slots import Slot, expand
+from .table import Slot, expand
 
 if TYPE_CHECKING:
     from ..progress import Progress
@@ -162,10 +163,8 @@ def _open(url: str, start: int) -> Any:
 
 def _fetch(slot: Slot, progress: Progress | None) -> Path:
     where = folder()
-    try:
+    with explained(where):
         where.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResourceError(f"the weights folder {where} cannot be made ({error.strerror})", code="E-IO-DISK") from None
     target = where / shelf_name(slot, slot.sha256)
     part = target.with_name(target.name + ".part")
     have = part.stat().st_size if part.is_file() else 0

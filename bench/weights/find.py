@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from ..errors import UsageError
 from .problems import MissingWeights
-from .slots import Slot, slot_of
+from .table import Slot, slot_of
 
 FOLDER = "GANIQ_WEIGHTS"
 CONFIG = "GANIQ_WEIGHTS_CONFIG"

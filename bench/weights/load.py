@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .find import Found, found
 from .problems import BadWeights, MissingWeights
-from .slots import slot_of
+from .table import slot_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -268,6 +268,8 @@ def check_safetensors(data: bytes, name: str) -> None:
 def _torch(data: bytes, name: str) -> dict[str, Tensor]:
     import torch
 
+    if data[257:262] == b"ustar":  # written by torch before 2016: pickles inside a tar archive
+        raise _unsafe(name, ValueError("pickles in a tar archive"))
     try:
         loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

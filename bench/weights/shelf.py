@@ -10,11 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..atomic import explained, write_text
 from ..errors import ResourceError, UsageError
 from .find import Found, folder, found, shelf_name, shelf_notes
 from .load import LARGEST, check_hash
 from .problems import BadWeights
-from .slots import slot_of, slots
+from .table import slot_of, slots
 
 
 def listing() -> list[dict[str, Any]]:
@@ -93,7 +94,7 @@ def add(slot: str, file: str | Path) -> Path:
     Raises:
         UsageError: unknown slot, or no such file.
         BadWeights: ``E-CKPT-HASH``, the file is not the registered one; nothing was kept.
-        ResourceError: the folder cannot be written.
+        ResourceError: the disk is full, or the folder cannot be written (then UsageError).
     """
     entry, source = slot_of(slot), Path(file)
     if not source.is_file():
@@ -101,15 +102,13 @@ def add(slot: str, file: str | Path) -> Path:
     if source.stat().st_size > LARGEST:
         raise UsageError(f"{source} is larger than any file of weights; nothing was added", code="E-CFG")
     where = folder()
-    try:
+    with explained(where):
         where.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=where, prefix=".adding-")
-    except OSError as error:
-        raise _full(where, error) from None
     copy = Path(name)
     try:
         digest = hashlib.sha256()
-        with source.open("rb") as reader, os.fdopen(handle, "wb") as writer:
+        with explained(where), source.open("rb") as reader, os.fdopen(handle, "wb") as writer:
             while block := reader.read(2**20):
                 digest.update(block)
                 writer.write(block)
@@ -118,12 +117,11 @@ def add(slot: str, file: str | Path) -> Path:
         sha256 = digest.hexdigest()
         check_hash(slot, sha256, expected=entry.sha256 or shelf_notes(where).get(slot, ""), name=source.name)
         target = where / shelf_name(entry, sha256)
-        copy.replace(target)
-        target.chmod(0o644)
+        with explained(target):
+            copy.chmod(0o644)
+            copy.replace(target)
         if not entry.sha256:
             note(where, slot, sha256)
-    except OSError as error:
-        raise _full(where, error) from None
     finally:
         copy.unlink(missing_ok=True)
     return target
@@ -132,10 +130,7 @@ def add(slot: str, file: str | Path) -> Path:
 def note(where: Path, slot: str, sha256: str) -> None:
     """Record which bytes fill a slot whose hash the table does not know."""
     notes = {**shelf_notes(where), slot: sha256}
-    handle, name = tempfile.mkstemp(dir=where, prefix=".adding-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(notes, file, indent=1, sort_keys=True)
-    Path(name).replace(where / "added.json")
+    write_text(where / "added.json", json.dumps(notes, indent=1, sort_keys=True) + "\n")
 
 
 def room(where: Path, needed: int) -> None:
@@ -151,14 +146,6 @@ def room(where: Path, needed: int) -> None:
             "another folder in GANIQ_WEIGHTS",
             code="E-IO-DISK",
         )
-
-
-def _full(where: Path, error: OSError) -> ResourceError:
-    return ResourceError(
-        f"the weights folder {where} cannot be written ({error.strerror}); free some space, or name another folder "
-        "in GANIQ_WEIGHTS",
-        code="E-IO-DISK",
-    )
 
 
 def _examine(place: Found) -> tuple[str, str]:

@@ -34,7 +34,7 @@ class STLPIPSAlex:
         needs="pair",
         better="lower",
         bounds=(0.0, inf),
-        least=12,
+        least=21,
         weights=("stlpips/alex",),
         trained_on=("BAPPS",),
         cite="Ghildyal and Liu 2022, arXiv:2207.13686",

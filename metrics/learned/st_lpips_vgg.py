@@ -34,7 +34,7 @@ class STLPIPSVGG:
         needs="pair",
         better="lower",
         bounds=(0.0, inf),
-        least=16,
+        least=18,
         weights=("stlpips/vgg",),
         trained_on=("BAPPS",),
         cite="Ghildyal and Liu 2022, arXiv:2207.13686",

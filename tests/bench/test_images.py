@@ -110,11 +110,12 @@ def test_real_images_pass_the_strict_gate(shared_data: Path) -> None:
     for folder, every in (("gan-image-database", 1), ("kodak", 6), ("live-subset", 8), ("bsd100", 10)):
         found = sorted(p for p in (shared_data / folder).rglob("*") if p.suffix.lower() in (".png", ".webp"))
         assert len(found) > 20
-        for path in found[::every]:
+        for number, path in enumerate(found[::every]):
             pixels, facts = read(path, root=shared_data)
             notes.update((folder, path.parent.name, note.partition(":")[0]) for note in facts.notes)
-            with Image.open(path) as image:
-                np.testing.assert_array_equal(pixels, np.asarray(image.convert("RGB")))
+            if number % 4 == 0:
+                with Image.open(path) as image:
+                    np.testing.assert_array_equal(pixels, np.asarray(image.convert("RGB")))
     # That set's authors saved one method's output as JPEG under .png, and six originals are in Adobe RGB.
     assert notes == {
         ("gan-image-database", "ArNet", "ext_mismatch"): 24,

@@ -61,6 +61,11 @@ def row(outcome: runs.Outcome, name: str) -> dict[str, Any]:
     return next(r for kind in ("metrics", "controls", "published") for r in board[kind] if r["name"] == name)
 
 
+def scores(outcome: runs.Outcome) -> list[dict[str, str]]:
+    with (outcome.folder / "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_whole_chain(folder: Path, tmp_path: Path) -> None:
     outcome = go(folder, tmp_path)
     assert outcome.exit_code == 0
@@ -142,8 +147,8 @@ def test_refused_images_have_a_row_and_the_rest_is_unchanged(folder: Path, tmp_p
     assert codes["r4_l1"] == "E-IO-MISSING"
     assert row(outcome, "psnr")["n_used"] == 52
     assert row(outcome, "psnr")["n_expected"] == 54
-    before = {r["key"]: r for r in csv.DictReader((clean.folder / "scores.csv").open())}
-    for r in csv.DictReader((outcome.folder / "scores.csv").open()):
+    before = {r["key"]: r for r in scores(clean)}
+    for r in scores(outcome):
         if r["key"] not in codes:
             assert r == before[r["key"]]
         else:
