@@ -17,10 +17,10 @@ demo: $(VENV)/.installed  ## the main job on the embedded default
 	$(BIN)/ganiq demo --out $(DEMO)
 
 test: $(VENV)/.installed  ## everything that runs in the default time
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-all: $(VENV)/.installed  ## and the slow checks
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m ''
 
 lint: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group lint

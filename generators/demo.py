@@ -70,7 +70,7 @@ LADDERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "gan": (
         "Enlarged by a GAN from noisy input",
         "gan",
-        tuple(f"down(factor=4) | noise(sigma={s})" for s in (2, 10, 20, 35, 60)),
+        tuple(f"down(factor=4) | noise(sigma={s})" for s in (2, 6, 12, 20, 32)),
     ),
 }  # fmt: skip
 """Code -> title, family, recipes by rising severity. Those of ``gan`` are then restored by ``_LADDER_GAN``."""

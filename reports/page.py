@@ -172,7 +172,7 @@ def _environment(document: Leaderboard) -> jinja2.Environment:
         "tint": boards.tint,
         "shade": lambda value: f"n{-value}" if value < 0 else str(value),
         "needs": boards.needs,
-        "class_title": lambda code: titles.get(code) or code,
+        "class_title": lambda code: text.clean(titles.get(code) or code, 80),
     }
     return environment
 

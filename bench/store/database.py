@@ -203,12 +203,43 @@ def preflight(path: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot change the file."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+def read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """A connection that cannot change the file.
+
+    ``immutable``: take no locks and leave no trace beside the file either (else SQLite puts two files of its
+    own there, if the store was closed cleanly). For a file that nobody writes to, see ``is_quiet``.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
     connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
     connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
     return connection
+
+
+def state(path: Path) -> tuple[int, ...] | None:
+    """Something that changes when the file does; None while a log or journal lies beside it."""
+    if any(Path(f"{path}{side}").exists() for side in ("-wal", "-journal")):
+        return None
+    facts = path.stat()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def examine(path: Path, *, newest: int, check: bool) -> int:
+    """``inspect`` a file without leaving a trace of it, if that can be done.
+
+    Raises:
+        IntegrityError: not a store of ours, made by a newer version, or damaged.
+    """
+    before = state(path)
+    if before is not None:
+        try:
+            with translated(path), closing(read_only(path, immutable=True)) as connection:
+                return inspect(connection, path, newest=newest, check=check)
+        except GaniqError:
+            if state(path) == before:
+                raise
+            # Somebody was writing meanwhile, so what was seen may be neither the old nor the new file.
+    with translated(path), closing(read_only(path)) as connection:
+        return inspect(connection, path, newest=newest, check=check)
 
 
 def is_new(connection: sqlite3.Connection) -> bool:
@@ -317,13 +348,12 @@ def connect(path: Path, *, durable: bool = False, check: bool = True) -> sqlite3
     steps = migrations()
     newest = schema_version(steps)
     if path.exists() and path.stat().st_size:
-        with translated(path), closing(read_only(path)) as connection:
-            try:
-                inspect(connection, path, newest=newest, check=check)
-            except UsageError as error:
-                # An interrupted run on a rollback journal: only a writer can roll it back.
-                if not isinstance(error.__cause__, sqlite3.Error) or not _has_journal(path):
-                    raise
+        try:
+            examine(path, newest=newest, check=check)
+        except UsageError as error:
+            # An interrupted run on a rollback journal: only a writer can roll it back.
+            if not isinstance(error.__cause__, sqlite3.Error) or not _has_journal(path):
+                raise
     with translated(path):
         # As an address, so that another store can be attached read-only.
         connection = sqlite3.connect(path.absolute().as_uri(), uri=True, timeout=PATIENCE, isolation_level=None)

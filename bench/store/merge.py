@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import IntegrityError, UsageError
+from ..errors import IntegrityError, ResourceError, UsageError
 from ..spec import canonical
 from . import database
 from .results import TOLERANCE, differ, note_conflict
@@ -47,9 +47,11 @@ def merge(connection: sqlite3.Connection, path: Path, other: Path, tolerances: M
     Raises:
         UsageError: ``other`` is not there, is this very file, or has an older schema.
         IntegrityError: ``other`` is damaged, foreign or newer.
+        ResourceError: another process wrote into ``other`` meanwhile.
     """
     _check(path, other)
-    with _attached(connection, other), database.transaction(connection, path):
+    before = database.state(other)
+    with _attached(connection, other, immutable=before is not None), database.transaction(connection, path):
         _number(connection)
         _catalogue(connection)
         _items(connection)
@@ -57,6 +59,12 @@ def merge(connection: sqlite3.Connection, path: Path, other: Path, tolerances: M
         _sets(connection, tolerances)
         _conflicts(connection)
         conflicts = connection.execute("SELECT count(*) FROM conflict").fetchone()[0]
+        if before is not None and database.state(other) != before:
+            raise ResourceError(
+                f"{other}: was written to while it was being merged; nothing was taken in; "
+                "merge again when that run has finished",
+                code="E-IO-BUSY",
+            )
     return Merged(added, equal, conflicts)
 
 
@@ -66,8 +74,7 @@ def _check(path: Path, other: Path) -> None:
     if path.exists() and other.samefile(path):
         raise UsageError(f"{other}: cannot be merged into itself; name another store", code="E-CFG")
     newest = database.schema_version(database.migrations())
-    with database.translated(other), closing(database.read_only(other)) as reading:
-        version = database.inspect(reading, other, newest=newest, check=True)
+    version = database.examine(other, newest=newest, check=True)
     if version == 0:
         raise IntegrityError(f"{other}: is empty, not a result store; name another file", code="E-STORE-FOREIGN")
     if version < newest:
@@ -78,9 +85,10 @@ def _check(path: Path, other: Path) -> None:
 
 
 @contextmanager
-def _attached(connection: sqlite3.Connection, other: Path) -> Iterator[None]:
+def _attached(connection: sqlite3.Connection, other: Path, *, immutable: bool) -> Iterator[None]:
+    how = "mode=ro&immutable=1" if immutable else "mode=ro"
     with database.translated(other):
-        connection.execute("ATTACH ? AS other", (f"{other.absolute().as_uri()}?mode=ro",))
+        connection.execute("ATTACH ? AS other", (f"{other.absolute().as_uri()}?{how}",))
     try:
         yield
     finally:

@@ -59,7 +59,7 @@ def repair(path: Path) -> Repaired:
 
 def _refuse_others(path: Path) -> None:
     try:
-        with closing(database.read_only(path)) as connection:
+        with closing(database.read_only(path, immutable=database.state(path) is not None)) as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             newest = database.schema_version(database.migrations())
             if application == database.APPLICATION:
@@ -78,8 +78,10 @@ def _refuse_others(path: Path) -> None:
 
 def _salvage(aside: Path, new: sqlite3.Connection) -> int:
     # Only a writer can roll back a journal that a crash has left; else the copy stays as it is.
-    hot = Path(f"{aside}-journal").exists()
-    reading = sqlite3.connect(aside, isolation_level=None) if hot else database.read_only(aside)
+    if Path(f"{aside}-journal").exists():
+        reading = sqlite3.connect(aside, isolation_level=None)
+    else:
+        reading = database.read_only(aside, immutable=database.state(aside) is not None)
     with closing(reading) as old, database.transaction(new, aside):
         for table in database.TABLES:
             columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]

@@ -10,7 +10,9 @@ Image Processing 21(12), 2012. doi:10.1109/TIP.2012.2214050
 
 Protocol: gray .2989 R + .5870 G + .1140 B on 0-255, rounded; borders of the normalisation are continued
 with zeros; half size by antialiased bicubic interpolation (piq); float64. The regression is the authors',
-trained on the human scores of the LIVE data base, so its agreement with LIVE is no test.
+trained on the human scores of the LIVE data base, so its agreement with LIVE is no test. Programs that
+derive from other ports of it carry other parameters and other ranges (OpenCV, and the package ``brisque``):
+their values differ by several units.
 """
 
 from __future__ import annotations
@@ -42,11 +44,11 @@ class BRISQUE:
         bounds=(-inf, inf),
         least=16,
         dtype="float64",
-        weights=("brisque/svm-live",),
+        weights=("brisque/release-2011",),
         trained_on=("LIVE",),
         color="gray 0-255, rounded",
         cite="Mittal et al. 2012, doi:10.1109/TIP.2012.2214050",
-        license="see the slot brisque/svm-live",
+        license="see the slot brisque/release-2011",
         note="Trained on JPEG, JPEG 2000, noise, blur and fading; it knows nothing of GAN artefacts.",
     )
 
@@ -56,7 +58,7 @@ class BRISQUE:
         from ...bench.weights import arrays
 
         images = single("brisque", images, references, least=self.info.least, dtype=torch.float64)
-        model = {key: torch.as_tensor(value).double() for key, value in arrays("brisque/svm-live").items()}
+        model = {key: torch.as_tensor(value).to(images) for key, value in arrays("brisque/release-2011").items()}
         return each(lambda image: regression(statistics(image), model), images)
 
 

@@ -7,7 +7,8 @@ p)' pinv((S + P) / 2) (m - p)). Range [0, inf), lower is better; good photograph
 Mittal, Soundararajan, Bovik: Making a "completely blind" image quality analyzer. IEEE Signal Processing
 Letters 20(3), 2013. doi:10.1109/LSP.2012.2227726
 
-Protocol: BT.601 luma 16-235, rounded; rows and columns beyond a multiple of 96 are cut off; borders are
+Protocol: BT.601 luma 16-235, rounded, as papers on super-resolution compute it (``luma="gray"``: full-range
+gray, rounded, the authors' own program); rows and columns beyond a multiple of 96 are cut off; borders are
 replicated; half size by antialiased bicubic interpolation (piq); every block counts, sharp or not; float64.
 The authors' pristine model. Blocks without contrast are left out; NaN where fewer than two remain. A
 shortest side of 192 makes four blocks: values of small images are coarse and higher.
@@ -21,9 +22,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ...bench.protocols import MetricInfo
 from ...bench.vision import load
-from ..inputs import single
+from ..inputs import crop, single
 from .apply import each
-from .luma import studio
+from .luma import gray, studio
 from .scenes import asymmetric_shape, normalise, products, scales
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ BLOCK = 96
 @dataclass(frozen=True)
 class NIQE:
     """Natural image quality evaluator, with the authors' model of pristine photographs."""
+
+    luma: str = "studio"
+    """``studio``: BT.601, 16 to 235; ``gray``: full range, as in the authors' program."""
+    crop: int = 0
+    """Pixels cut from each side first."""
 
     info: ClassVar[MetricInfo] = MetricInfo(
         "niqe",
@@ -51,21 +57,26 @@ class NIQE:
         note="Tends to prefer the crisp outputs of GANs even to originals; coarse below 400 pixels.",
     )
 
+    def __post_init__(self) -> None:
+        if self.luma not in ("studio", "gray"):
+            raise ValueError(f"niqe: luma={self.luma!r}; choose studio or gray")
+
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         import torch
 
         from ...bench.weights import arrays
 
         images = single("niqe", images, references, least=self.info.least, dtype=torch.float64)
-        model = {key: torch.from_numpy(value).double() for key, value in arrays("niqe/pristine-live").items()}
-        return each(lambda image: distance(statistics(image, model["window"]), model["mu"], model["cov"]), images)
+        model = {key: torch.from_numpy(value).to(images) for key, value in arrays("niqe/pristine-live").items()}
+        images = crop("niqe", images, self.crop, self.info.least)
+        plane = gray(images) if self.luma == "gray" else studio(images).round()
+        return each(lambda one: distance(statistics(one, model["window"]), model["mu"], model["cov"]), plane)
 
 
-def statistics(image: Tensor, window: Tensor) -> Tensor:
-    """(1,3,H,W) in [0,1] -> (blocks, 36)."""
+def statistics(luma: Tensor, window: Tensor) -> Tensor:
+    """(1,1,H,W) on the 0-255 scale -> (blocks, 36)."""
     import torch
 
-    luma = studio(image).round()
     rows, columns = (side // BLOCK for side in luma.shape[2:])
     luma = luma[..., : rows * BLOCK, : columns * BLOCK]
     parts = []

@@ -31,13 +31,14 @@ def _grid() -> tuple[Tensor, Tensor]:
     return shape, log_ratio.exp()
 
 
-def _look_up(table: Tensor, wanted: Tensor) -> Tensor:
-    """Index of the nearest entry of an increasing table; NaN finds some index and must be masked later."""
+def _look_up(shapes: Tensor, table: Tensor, wanted: Tensor) -> Tensor:
+    """The shape whose entry in an increasing table is nearest; for NaN some shape, to be masked by the caller."""
     import torch
 
+    shapes, table = shapes.to(wanted), table.to(wanted)
     right = torch.searchsorted(table, wanted.contiguous()).clamp(1, table.numel() - 1)
     left = right - 1
-    return torch.where(wanted - table[left] <= table[right] - wanted, left, right)
+    return shapes[torch.where(wanted - table[left] <= table[right] - wanted, left, right)]
 
 
 def normalise(luma: Tensor, window: Tensor, padding: str) -> Tensor:
@@ -83,7 +84,7 @@ def symmetric_shape(blocks: Tensor) -> tuple[Tensor, Tensor]:
     shapes, table = _grid()
     # Nearest in E[x^2]/(E|x|)^2, the reciprocal of the table, as the authors search.
     wanted = variance / flat.abs().mean(1).square()
-    return shapes.flip(0)[_look_up((1 / table).flip(0), wanted)], variance
+    return _look_up(shapes.flip(0), (1 / table).flip(0), wanted), variance
 
 
 def asymmetric_shape(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,8 +102,7 @@ def asymmetric_shape(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     skew = left / right
     ratio = flat.abs().mean(1).square() / squares.mean(1)
     wanted = ratio * (skew**3 + 1) * (skew + 1) / (skew.square() + 1).square()
-    shapes, table = _grid()
-    shape = shapes[_look_up(table, wanted)]
+    shape = _look_up(*_grid(), wanted)
     return torch.where(wanted.isfinite(), shape, torch.nan), left, right
 
 

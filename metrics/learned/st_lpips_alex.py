@@ -8,7 +8,7 @@ arXiv:2207.13686
 
 Protocol: RGB in [0,1] brought to [-1,1]; native size, no resizing and no crop; float32. One file holds the
 whole network, which is written here from its description. **It is not LPIPS**: the values differ. Shortest
-side 12.
+side 21.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ganiq.bench.errors import ResourceError
 from ganiq.bench.store import Store
+from ganiq.bench.store.results import outcome
 from ganiq.bench.types import ItemResult, Picture, Score, Status
 
 
@@ -85,7 +86,7 @@ def expected(numbers: Iterable[int]) -> list[tuple]:
     rows = []
     for number in numbers:
         for found in unit(number):
-            rows += [(found.key, s.metric, s.value, s.status, s.detail) for s in found.scores]
+            rows += [(found.key, s.metric, *outcome(s.value, s.status, s.detail)) for s in found.scores]
     return sorted(rows, key=lambda row: (row[0], METRICS.index(row[1])))
 
 

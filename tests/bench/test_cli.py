@@ -38,7 +38,7 @@ def test_version() -> None:
         (["run", "nowhere.toml"], "nowhere.toml"),
         (["run", "--data", "/nowhere", "--out", "/tmp/x"], "nowhere"),
         (["run", "--data", ".", "--out", "o", "--metrics", "psnrr"], "psnr"),
-        (["run", "--data", ".", "--out", "o", "--workers", "many"], "many"),
+        (["run", "--data", ".", "--out", "o", "--workers", "many"], "--workers"),
         (["report", "/nowhere"], "nowhere"),
         (["compare", "a", "--reference", "."], "NAME=FOLDER"),
         (["check", "/nowhere"], "nowhere"),
@@ -47,6 +47,7 @@ def test_version() -> None:
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_2(arguments: list[str], words: str, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("image\n1.png\n")
     done = ganiq(*arguments, cwd=tmp_path)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr

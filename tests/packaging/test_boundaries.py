@@ -96,11 +96,12 @@ def test_absolute_self_imports_are_absent(repository: Path) -> None:
 
 
 def test_heavy_libraries_are_never_imported_at_module_level(repository: Path) -> None:
+    """Modules named ``*_net`` define networks: they subclass torch's modules and are themselves imported lazily."""
     wrong = [
         f"{path.relative_to(repository)}: {name}"
         for path in _sources(repository, "bench", "generators", "metrics", "reports")
         for name, top in _imports(path, repository)
-        if top and name.split(".")[0] in HEAVY
+        if top and name.split(".")[0] in HEAVY and not path.stem.endswith("_net")
     ]
     assert wrong == []
 

@@ -239,15 +239,14 @@ def _metric(name, column, score, r, g, references, classes, o, known) -> dict[st
 
 
 def _logistic(x, y, better) -> dict[str, Any] | None:
-    from scipy.optimize import curve_fit
+    from scipy.optimize import least_squares
 
     scale = float(np.std(x)) * (1 if better == "higher" else -1)
-    curve = lambda u, a, b, c, k: b + (a - b) / (1 + np.exp(-np.clip((u - c) / k, -50, 50)))
-    try:
-        b, _ = curve_fit(curve, x, y, p0=[y.max(), y.min(), float(np.mean(x)), scale], maxfev=4000)
-    except RuntimeError:
-        return None
-    return {"kind": "logistic", "b": [float(v) for v in b], "note": ""} if abs(b[0]) < 50 and b[3] else None
+    curve = lambda b: b[1] + (b[0] - b[1]) / (1 + np.exp(-np.clip((x - b[2]) / b[3], -50, 50)))
+    found = least_squares(lambda b: curve(b) - y, [y.max(), y.min(), float(np.mean(x)), scale], max_nfev=200)
+    b = [float(v) for v in found.x]
+    sane = found.success and max(map(abs, b[:2])) < 50 and abs(b[3]) > 1e-3 and np.all(np.isfinite(b))
+    return {"kind": "logistic", "b": b, "note": ""} if sane else None
 
 
 def _rank(rows: list[dict[str, Any]]) -> None:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
-
 from ganiq.bench.stats import (
     centred,
     krocc,
@@ -21,6 +17,9 @@ from ganiq.bench.stats import (
     srocc,
     within,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 
 def test_published_coefficients():

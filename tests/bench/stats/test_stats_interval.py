@@ -6,8 +6,6 @@ import functools
 
 import numpy as np
 import pytest
-from scipy import stats
-
 from ganiq.bench.stats import (
     bca,
     bootstrap_t,
@@ -29,6 +27,7 @@ from ganiq.bench.stats import (
     within_estimate,
 )
 from ganiq.bench.stats.pigeonhole import replicates
+from scipy import stats
 
 
 def clustered(rng: np.random.Generator, g: int, k: int = 40):
@@ -276,12 +275,14 @@ def test_two_way_estimate_reasons():
     alone = within_estimate(within(x, y, groups), rng=generator(0, "x"))
     assert good.value == alone.value
     assert good.high - good.low > alone.high - alone.low
-    assert "too few generators" in two_way_estimate(
-        x, y, groups, np.zeros(len(x)), resamples=9, rng=generator(0, "x")
-    ).reason
-    assert "too few references" in two_way_estimate(
-        x, y, groups // 5, generators, resamples=9, rng=generator(0, "x")
-    ).reason
+    assert (
+        "too few generators"
+        in two_way_estimate(x, y, groups, np.zeros(len(x)), resamples=9, rng=generator(0, "x")).reason
+    )
+    assert (
+        "too few references"
+        in two_way_estimate(x, y, groups // 5, generators, resamples=9, rng=generator(0, "x")).reason
+    )
     lonely = two_way_estimate(x, y, np.arange(len(x)), generators, resamples=9, rng=generator(0, "x"))
     assert lonely.value is None
     assert np.isnan(pigeonhole(x, y, np.arange(len(x)), generators, resamples=9, rng=generator(0, "x"))).all()

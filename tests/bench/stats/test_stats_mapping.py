@@ -6,7 +6,6 @@ import functools
 
 import numpy as np
 import pytest
-
 from ganiq.bench.stats import cross_validated, fit, fitted_plcc, leave_one_out, mapping, plcc
 
 X = np.array([9, 14, 21, 28, 42, 57, 63, 70, 79.0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from ganiq.bench.stats import generator
 from ganiq.bench.stats.stream import signs
 
@@ -37,9 +36,7 @@ def test_large_root_and_negative_root():
 def test_signs():
     every, exact = signs(10, 3, None)
     assert exact
-    assert sorted(map(tuple, every.tolist())) == [
-        (a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)
-    ]
+    assert sorted(map(tuple, every.tolist())) == [(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)]
     some, exact = signs(500, 20, np.random.default_rng(0))
     assert not exact
     assert some.shape == (500, 20)
