@@ -156,6 +156,9 @@ def run(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the report.")] = None,
     store: Annotated[Path | None, typer.Option(help="Score store to share between runs.")] = None,
+    gallery: Annotated[
+        bool | None, typer.Option(help="Show crops of the most disputed images; mind their licence.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; 0 = one per core.")] = None,
     executor: Annotated[str | None, typer.Option(help="serial, process, or a plug-in.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds per unit of work.")] = None,
@@ -180,7 +183,7 @@ def run(
         "engine": {"workers": workers, "kind": executor, "timeout": timeout},
     }
     given: dict[str, Any] = {
-        "data": data, "out": out, "dataset": dataset, "split": split, "title": title, "store": store,
+        "data": data, "out": out, "dataset": dataset, "split": split, "title": title, "store": store, "gallery": gallery,
         "metrics": _split(metrics) if metrics else None, "import": imports or None,
     }  # fmt: skip
     if sweep is None:

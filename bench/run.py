@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import __name__ as _package
-from . import imports, plan, provenance, registry
+from . import gallery, imports, plan, provenance, registry
 from .atomic import write_text
 from .board import Inputs, ScoreTable, build
 from .board.scores import Column
@@ -142,6 +142,8 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
     write_text(sweep.out / "leaderboard.json", dump(board))
     write_text(sweep.out / "timing.json", dump(_timing(table, measures)))
     write_text(sweep.out / "run.json", dump(record))
+    if sweep.gallery:
+        gallery.write(sweep.out, board, manifest, gate)
     partial_ = counts["failed"] + counts["skipped"] + counts["refused"] + counts["needs-weights"]
     return Outcome(sweep.out, board, counts, INCOMPLETE if partial_ else OK)
 

@@ -71,6 +71,8 @@ class Sweep(_Section):
     out: Path
     store: Path | None = None
     title: str = ""
+    gallery: bool = True
+    """Put crops of the most disputed images into the report; switch off where their licence forbids it."""
     imports: tuple[Path, ...] = Field((), alias="import")
     gate: GateOptions = GateOptions()
     statistics: Statistics = Statistics()

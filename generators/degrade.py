@@ -6,8 +6,9 @@ the place in the chain, never from global state; two strengths of noise on one i
 so that the stronger one is the weaker one made worse.
 
 Shrinking uses Pillow's antialiased kernels. Away from the borders its bicubic kernel (Keys, a = -1/2,
-widened by the factor) is that of MATLAB's ``imresize``, and agrees with it within one grey level; at the borders
-Pillow renormalises the kernel where MATLAB mirrors the image.
+widened by the factor) is that of MATLAB's ``imresize``, and agrees with it within one grey level (rarely
+two, as bytes are rounded between the two passes); at the borders Pillow renormalises the kernel where MATLAB mirrors
+the image.
 """
 
 from __future__ import annotations

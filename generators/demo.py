@@ -38,7 +38,7 @@ LEVELS = 5
 SIGMA = 25
 """Noise of the denoising task, on the scale 0 to 255."""
 _MADE = "made.json"
-_LIBRARIES = ("numpy", "scipy", "pillow", "scikit-image", "torch", "spandrel")
+_LIBRARIES = ("ganiq", "numpy", "scipy", "pillow", "scikit-image", "torch", "spandrel")
 _COLUMNS = (
     "key", "image", "reference", "generator", "distortion", "family", "group", "block", "score", "task", "recipe",
 )  # fmt: skip
@@ -153,7 +153,7 @@ def build(
     # One network after the other over all photographs: at most one large network is in memory at a time.
     order = [*networks]
     jobs.sort(key=lambda job: order.index(job.generator) if job.generator in order else -1)
-    _make(folder, jobs, {name: _hash(pixels) for name, pixels, _ in sources}, progress)
+    _make(folder, jobs, {name: _hash(pixels) for name, pixels, _ in sources}, seed, progress)
     _write(folder / "items.csv", _table(jobs))
     _write(folder / "items.toml", _settings(jobs, notes, credit, quick))
     return folder
@@ -199,7 +199,8 @@ def _available(wanted: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     import importlib.util
 
     library = importlib.util.find_spec("spandrel") is not None
-    networks, absent = [], []
+    networks: list[str] = []
+    absent: list[str] = []
     for name in wanted:
         slots = _class(name).info.weights
         (networks if library and all(map(weights.present, slots)) else absent).append(name)
@@ -288,7 +289,7 @@ def _hash(pixels: Pixels) -> str:
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
-def _make(folder: Path, jobs: Sequence[_Job], sources: dict[str, str], progress: Progress | None) -> None:
+def _make(folder: Path, jobs: Sequence[_Job], sources: dict[str, str], seed: int, progress: Progress | None) -> None:
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     libraries = {name: _version(name) for name in _LIBRARIES}
@@ -302,6 +303,7 @@ def _make(folder: Path, jobs: Sequence[_Job], sources: dict[str, str], progress:
                 {
                     "recipe": job.recipe,
                     "key": job.key,
+                    "seed": seed,
                     "source": sources[job.group],
                     "weights": job.weights,
                     **libraries,

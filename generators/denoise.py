@@ -42,7 +42,7 @@ class _Denoiser:
 
 
 class NonLocalMeans(_Denoiser):
-    """Averages pixels whose surroundings look alike (5x5 patches, search radius 6, h = 0.8 sigma)."""
+    """Averages pixels whose surroundings look alike (5x5 patches, search radius 6, h = 0.55 sigma)."""
 
     info: ClassVar[GeneratorInfo] = _info("nlm", "Non-local means", "Buades et al. 2005, doi 10.1109/CVPR.2005.38")
 
@@ -51,12 +51,12 @@ class NonLocalMeans(_Denoiser):
 
         sigma = self.sigma / 255.0
         return denoise_nl_means(
-            planes, patch_size=5, patch_distance=6, h=0.8 * sigma, sigma=sigma, fast_mode=True, channel_axis=-1
+            planes, patch_size=5, patch_distance=6, h=0.55 * sigma, sigma=sigma, fast_mode=True, channel_axis=-1
         )
 
 
 class TotalVariation(_Denoiser):
-    """Least total variation near the input, by Chambolle's dual projection; weight 2 sigma."""
+    """Least total variation near the input, by Chambolle's dual projection; weight 0.65 sigma."""
 
     info: ClassVar[GeneratorInfo] = _info(
         "tv-chambolle", "Total variation", "Chambolle 2004, doi 10.1023/B:JMIV.0000011325.36760.1e"
@@ -65,7 +65,7 @@ class TotalVariation(_Denoiser):
     def _denoise(self, planes: Planes) -> npt.NDArray[np.floating]:
         from skimage.restoration import denoise_tv_chambolle
 
-        return denoise_tv_chambolle(planes, weight=2.0 * self.sigma / 255.0, channel_axis=-1)
+        return denoise_tv_chambolle(planes, weight=0.65 * self.sigma / 255.0, channel_axis=-1)
 
 
 @dataclass(frozen=True)
@@ -121,19 +121,27 @@ def _unit_noise(levels: int) -> list[float]:
 
 
 class Bilateral(_Denoiser):
-    """Averages neighbours of similar colour (range 2.5 sigma, radius 2 pixels)."""
+    """Averages neighbours that are near and of similar colour.
+
+    Weights exp(-d^2 / (2 s^2)) exp(-c^2 / (2 r^2)) with d the distance in pixels (up to 4 along each axis), s = 1.5,
+    c the Euclidean distance of the colours and r = 4 sigma; borders are mirrored.
+    """
 
     info: ClassVar[GeneratorInfo] = _info(
         "bilateral", "Bilateral filter", "Tomasi and Manduchi 1998, doi 10.1109/ICCV.1998.710815"
     )
 
     def _denoise(self, planes: Planes) -> npt.NDArray[np.floating]:
-        from skimage.restoration import denoise_bilateral
-
-        return denoise_bilateral(
-            planes.astype(np.float64),
-            win_size=7,
-            sigma_color=2.5 * self.sigma / 255.0,
-            sigma_spatial=2,
-            channel_axis=-1,
-        )
+        reach, spread, tolerance = 4, 1.5, 4.0 * self.sigma / 255.0
+        height, width = planes.shape[:2]
+        padded = np.pad(planes, ((reach, reach), (reach, reach), (0, 0)), mode="symmetric")
+        total, weights = np.zeros_like(planes), np.zeros((height, width, 1), np.float32)
+        for y in range(2 * reach + 1):
+            for x in range(2 * reach + 1):
+                shifted = padded[y : y + height, x : x + width]
+                near = ((y - reach) ** 2 + (x - reach) ** 2) / (2 * spread**2)
+                alike = ((shifted - planes) ** 2).sum(-1, keepdims=True) / (2 * tolerance**2)
+                weight = np.exp(-near - alike)
+                total += weight * shifted
+                weights += weight
+        return total / weights

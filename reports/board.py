@@ -125,7 +125,7 @@ def sentence(board: Leaderboard, metrics: Sequence[MetricRow]) -> list[tuple[str
         return [("Nobody has scored these images, so no metric can be compared with people.", False)]
     valued = [row for row in metrics if row[settings["headline"]]["value"] is not None]
     if not valued:
-        return [("No metric has a value yet; the rows below say what each of them needs.", False)]
+        return [("No metric has a value yet; the rows below say why.", False), *_waiting(metrics)]
     out: list[tuple[str, bool]] = []
     tiered = [row for row in metrics if row["tier"] is not None]
     best = [str(clean(row["name"], 40)) for row in tiered if row["tier"] == 1]
@@ -147,10 +147,12 @@ def sentence(board: Leaderboard, metrics: Sequence[MetricRow]) -> list[tuple[str
         why = next((r[settings["headline"]].get("reason", "") for r in valued), "")
         said += f"; no intervals{': ' + clean(why, 300) if why else ''}"
     out.append((said + ".", False))
-    waiting = sum(row["status"] == "needs-weights" for row in metrics)
-    if waiting:
-        out.append((f" {_count(waiting, 'metric')} wait{'s' * (waiting == 1)} for weights.", False))
-    return out
+    return out + _waiting(metrics)
+
+
+def _waiting(metrics: Sequence[MetricRow]) -> list[tuple[str, bool]]:
+    count = sum(row["status"] == "needs-weights" for row in metrics)
+    return [(f" {_count(count, 'metric')} wait{'s' * (count == 1)} for weights.", False)] if count else []
 
 
 def tint(value: float | None, steps: int = 10) -> int | None:
@@ -209,7 +211,11 @@ def _classes(board: Leaderboard, rows: Sequence[MetricRow]) -> list[ClassHead]:
         family = code.removeprefix("family:")
         title = column["title"] if column else FAMILY_TITLES.get(family, code)
         n = column["n"] if column else fullest["n"]
-        heads.append(ClassHead(code, title or code, n, fullest["spread"], family in FAMILIES and family != code or code in FAMILIES))
+        heads.append(
+            ClassHead(
+                code, title or code, n, fullest["spread"], (family in FAMILIES and family != code) or code in FAMILIES
+            )
+        )
     return heads
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..bench.document import Cell, Fit
 from .scales import Axis, span
@@ -48,9 +48,7 @@ def bar(cell: Cell, axis: Axis, kind: str) -> Markup:
         if cell["low"] is not None and cell["high"] is not None:
             low, high = (min(max(axis(v), 0), BAR_WIDTH) for v in (cell["low"], cell["high"]))
             parts.append(Markup('<path class="iv" d="M{} {}H{}"/>').format(_n(low), _n(middle), _n(high)))
-        parts.append(
-            Markup('<circle class="pt" cx="{}" cy="{}" r="3.6"/>').format(_n(axis(cell["value"])), _n(middle))
-        )
+        parts.append(Markup('<circle class="pt" cx="{}" cy="{}" r="3.6"/>').format(_n(axis(cell["value"])), _n(middle)))
     return Markup('<svg class="fb {}" viewBox="0 0 {} {}" aria-hidden="true">{}</svg>').format(
         kind, _n(BAR_WIDTH), _n(BAR_HEIGHT), Markup("").join(parts)
     )
@@ -92,8 +90,10 @@ def scatter(
             parts.append(Markup('<path class="many k{}" d="{}"/>').format(group.kind, path))
         else:
             parts.append(Markup('<g class="mk k{}">').format(group.kind))
+            shape = marker(group.kind, 0, 0, 2.9).removeprefix("M0 0")
+            # Not Markup.format, which is slow for thousands of points: every part is a number or escaped here.
             parts.extend(
-                Markup('<path d="{}"><title>{}</title></path>').format(marker(group.kind, x, y, 2.9), clean(title, 400))
+                Markup(f'<path d="M{_n(x)} {_n(y)}{shape}"><title>{escape(clean(title, 400))}</title></path>')
                 for (x, y), title in zip(places, group.titles, strict=True)
             )
             parts.append(Markup("</g>"))
@@ -256,15 +256,18 @@ def marker(kind: int, x: float, y: float, r: float) -> str:
     """Path of one marker: circle, square, triangle, diamond, cross, saltire, triangle down."""
     at = f"M{_n(x)} {_n(y)}"
     d = 2 * r
-    return at + (
-        f"m{_n(-r)} 0a{_n(r)} {_n(r)} 0 1 0 {_n(d)} 0a{_n(r)} {_n(r)} 0 1 0 {_n(-d)} 0z",
-        f"m{_n(-0.9 * r)} {_n(-0.9 * r)}h{_n(1.8 * r)}v{_n(1.8 * r)}h{_n(-1.8 * r)}z",
-        f"m0 {_n(-1.2 * r)}l{_n(1.15 * r)} {_n(2 * r)}h{_n(-2.3 * r)}z",
-        f"m0 {_n(-1.35 * r)}l{_n(1.2 * r)} {_n(1.35 * r)}l{_n(-1.2 * r)} {_n(1.35 * r)}l{_n(-1.2 * r)} {_n(-1.35 * r)}z",
-        f"m{_n(-1.3 * r)} 0h{_n(2.6 * r)}m{_n(-1.3 * r)} {_n(-1.3 * r)}v{_n(2.6 * r)}",
-        f"m{_n(-r)} {_n(-r)}l{_n(d)} {_n(d)}m0 {_n(-d)}l{_n(-d)} {_n(d)}",
-        f"m0 {_n(1.2 * r)}l{_n(1.15 * r)} {_n(-2 * r)}h{_n(-2.3 * r)}z",
-    )[kind % SHAPES]
+    return (
+        at
+        + (
+            f"m{_n(-r)} 0a{_n(r)} {_n(r)} 0 1 0 {_n(d)} 0a{_n(r)} {_n(r)} 0 1 0 {_n(-d)} 0z",
+            f"m{_n(-0.9 * r)} {_n(-0.9 * r)}h{_n(1.8 * r)}v{_n(1.8 * r)}h{_n(-1.8 * r)}z",
+            f"m0 {_n(-1.2 * r)}l{_n(1.15 * r)} {_n(2 * r)}h{_n(-2.3 * r)}z",
+            f"m0 {_n(-1.35 * r)}l{_n(1.2 * r)} {_n(1.35 * r)}l{_n(-1.2 * r)} {_n(1.35 * r)}l{_n(-1.2 * r)} {_n(-1.35 * r)}z",
+            f"m{_n(-1.3 * r)} 0h{_n(2.6 * r)}m{_n(-1.3 * r)} {_n(-1.3 * r)}v{_n(2.6 * r)}",
+            f"m{_n(-r)} {_n(-r)}l{_n(d)} {_n(d)}m0 {_n(-d)}l{_n(-d)} {_n(d)}",
+            f"m0 {_n(1.2 * r)}l{_n(1.15 * r)} {_n(-2 * r)}h{_n(-2.3 * r)}z",
+        )[kind % SHAPES]
+    )
 
 
 def speck(kind: int, x: float, y: float) -> str:
@@ -274,9 +277,9 @@ def speck(kind: int, x: float, y: float) -> str:
 
 def key_mark(kind: int) -> Markup:
     """A marker alone, for the legend."""
-    return Markup('<svg class="lg" viewBox="0 0 14 14" aria-hidden="true"><g class="mk k{}"><path d="{}"/></g></svg>').format(
-        kind, marker(kind, 7, 7, 3.6)
-    )
+    return Markup(
+        '<svg class="lg" viewBox="0 0 14 14" aria-hidden="true"><g class="mk k{}"><path d="{}"/></g></svg>'
+    ).format(kind, marker(kind, 7, 7, 3.6))
 
 
 def _grid(axis: Axis, height: float) -> Markup:

@@ -74,9 +74,7 @@ def build(board: Leaderboard, order: Sequence[MetricRow]) -> Contest:
     agreement = board["generator_board"]["agreement"]
     listed = {m["name"]: m for m in [*order, *board["controls"]]}
     heads = [
-        Head(m["name"], m["title"], m["better"], agreement.get(m["name"]))
-        for m in listed.values()
-        if m["name"] in used
+        Head(m["name"], m["title"], m["better"], agreement.get(m["name"])) for m in listed.values() if m["name"] in used
     ]
     heads += [Head(name, name, "higher", agreement.get(name)) for name in sorted(used - set(listed))]
     judged = any(row["human"]["value"] is not None for row in rows)
@@ -123,9 +121,7 @@ def _clear(a: tuple[float | None, float | None], b: tuple[float | None, float | 
     return a[1] < b[0] or b[1] < a[0]
 
 
-def _view(
-    index: int, head: Head, rows: Sequence[GeneratorRow], apart: Sequence[Sequence[int]], digits: int
-) -> View:
+def _view(index: int, head: Head, rows: Sequence[GeneratorRow], apart: Sequence[Sequence[int]], digits: int) -> View:
     row = rows[index]
     cell, rank = row["metrics"].get(head.name), row["ranks"].get(head.name)
     human = row["ranks"].get(HUMAN)

@@ -319,5 +319,3 @@ def _glyphs() -> frozenset[int]:
 def _plain(text: str, cap: int) -> str:
     """A label the font can draw; what it cannot becomes a box."""
     return "".join(c if ord(c) in _glyphs() else "□" for c in clean(text, cap))
-
-

@@ -87,8 +87,10 @@ def _items(path: Path) -> Items:
         raise IntegrityError(f"{path.name} has no column {missing[0]!r}; write it again with `ganiq run`")
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(header):
-            raise IntegrityError(f"{path.name} line {number} has {len(row)} cells, the header {len(header)}; write it again")
-    columns = dict(zip(header, zip(*rows[1:]), strict=True)) if len(rows) > 1 else {n: () for n in header}
+            raise IntegrityError(
+                f"{path.name} line {number} has {len(row)} cells, the header {len(header)}; write it again"
+            )
+    columns = dict(zip(header, zip(*rows[1:]), strict=True)) if len(rows) > 1 else dict.fromkeys(header, ())
     number = lru_cache(maxsize=65536)(lambda cell, column: _number(cell, column, path.name))
     text = {n: [unguard(c) for c in columns[n]] for n in FIELDS if n in columns and n != "score"}
     for name in FIELDS:
@@ -107,5 +109,7 @@ def _number(cell: str, column: str, file: str) -> float:
     try:
         value = float(cell)
     except ValueError:
-        raise IntegrityError(f"{file} holds {cell[:40]!r} in column {column[:40]!r}, no number; write it again") from None
+        raise IntegrityError(
+            f"{file} holds {cell[:40]!r} in column {column[:40]!r}, no number; write it again"
+        ) from None
     return value if math.isfinite(value) else math.nan

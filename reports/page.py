@@ -114,8 +114,8 @@ def html(inputs: Inputs, parts: Parts, drawn: Sequence[str]) -> str:
     known = [p for p in parts.prices if p.agreement is not None]
     context: dict[str, Any] = {
         "policy": _policy(style, script),
-        "style": Markup(style),  # noqa: S704  (our own file)
-        "script": Markup(script),  # noqa: S704  (our own file)
+        "style": Markup(style),
+        "script": Markup(script),
         "data": text.island(document),
         "doc": document,
         "card": document["dataset"],
@@ -202,12 +202,10 @@ def _policy(style: str, script: str) -> str:
         "form-action": "'none'",
     }
     # Nothing here comes from a document; long, so it must not be capped like a name.
-    return Markup("; ".join(f"{k} {v}" for k, v in rules.items()).replace("'", "&#39;"))  # noqa: S704
+    return Markup("; ".join(f"{k} {v}" for k, v in rules.items()).replace("'", "&#39;"))
 
 
-def _panels(
-    document: Leaderboard, board: boards.Board, selection: points.Selection, items: Items
-) -> list[Panel]:
+def _panels(document: Leaderboard, board: boards.Board, selection: points.Selection, items: Items) -> list[Panel]:
     score = document["dataset"]["score"]
     if score is None or not selection.shown:
         return []
@@ -229,7 +227,7 @@ def _panels(
                 ]
             dots.append(charts.Dots(kind, [values[n] for n in mine], [items.score[n] for n in mine], titles))
         cell: Cell = metric[board.headline]  # type: ignore[literal-required]
-        label = f"{metric['name']} against human score, {sum(len(d.x) for d in dots)} points"
+        label = f"{text.clean(metric['name'], 100)} against human score, {sum(len(d.x) for d in dots)} points"
         fit = metric["fit"] if metric["fit"]["kind"] != "undefined" else None
         out.append(Panel(metric, cell["value"], charts.scatter(dots, fit, xs, ys, label)))
     return out

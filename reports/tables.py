@@ -18,7 +18,11 @@ def metrics_csv(board: Leaderboard) -> str:
     """One row per metric, control and published column; every statistic with its interval and reason."""
     rows = [
         _metric(row, part, board)
-        for part, rows in (("metric", board["metrics"]), ("control", board["controls"]), ("published", board["published"]))
+        for part, rows in (
+            ("metric", board["metrics"]),
+            ("control", board["controls"]),
+            ("published", board["published"]),
+        )
         for row in rows
     ]
     return _csv(rows)

@@ -73,7 +73,9 @@ class Koniq10k:
                 raise row.error("image_name is empty", "name the image or delete the line")
             key, image = files.stem(row["image_name"]), f"{folder}/{row['image_name']}"
             votes, spread = row.optional("c_total"), row.optional("sd")
-            known = votes is not None and votes > 0
+            if votes is not None and votes < 0:
+                raise row.error(f"c_total {row['c_total']!r} is negative", "get the table again")
+            error = spread / sqrt(votes) if votes and spread is not None and not wide else None
             items.append(
                 Item(
                     key=key,
@@ -81,8 +83,8 @@ class Koniq10k:
                     group=key,
                     block=key,
                     score=row.number("mos"),
-                    score_se=spread / sqrt(votes) if known and spread is not None and not wide else None,
-                    votes=int(votes) if known else None,
+                    score_se=error,
+                    votes=int(votes) if votes else None,
                     split=splits.get(files.fold(key), ""),
                 )
             )

@@ -32,7 +32,7 @@ def krocc(x: ArrayLike, y: ArrayLike) -> float:
     if len(a) < 3 or a.min() == a.max() or b.min() == b.max():
         return float("nan")
     # The p-value is not used; "asymptotic" keeps its cost negligible.
-    return float(stats.kendalltau(a, b, variant="b", method="asymptotic").statistic)
+    return float(np.asarray(stats.kendalltau(a, b, variant="b", method="asymptotic"))[0])
 
 
 def plcc(x: ArrayLike, y: ArrayLike) -> float:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 
 
 def vector(values: ArrayLike, name: str = "values", *, finite: bool = False) -> Floats:

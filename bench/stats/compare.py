@@ -15,7 +15,7 @@ from scipy import stats
 from ..types import Estimate
 from .adjust import holm
 from .agreement import Within
-from .arrays import Floats, matrix, vector
+from .arrays import Flags, Floats, matrix, vector
 from .interval import LEAST_GROUPS, TOO_FEW, bootstrap_t, estimate, wilson
 from .stream import signs
 
@@ -100,7 +100,7 @@ def max_t(values: ArrayLike, rng: np.random.Generator | None = None, n: int = 99
     return MaxT(p, delta, g, len(flips))
 
 
-def _studentised(mean: Floats, square: Floats, alive: Floats, g: int) -> Floats:
+def _studentised(mean: Floats, square: Floats, alive: Flags, g: int) -> Floats:
     """|t| of flipped differences (flips, pairs); the sum of squares does not change under flips."""
     t = np.zeros_like(mean)
     s, d = square[alive], mean[:, alive]

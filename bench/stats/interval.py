@@ -233,7 +233,9 @@ def estimate(value: float, ends: Interval, n: int, method: str, bounds: Interval
     """A value with its ends clipped to ``bounds``, or with the reason why the ends are degenerate."""
     low, high = ends
     if not (np.isfinite(low) and np.isfinite(high)) or low == high:
-        return Estimate(float(value), n=n, reason="degenerate: the statistic does not vary between resamples")
+        return Estimate(
+            float(value), n=n, reason="degenerate: the statistic does not vary, or is undefined, between resamples"
+        )
     return Estimate(float(value), max(low, bounds[0]), min(high, bounds[1]), n, method)
 
 

@@ -74,7 +74,7 @@ class _Data(NamedTuple):
     w: Floats
     sign: float
 
-    def wave(self, place: ArrayLike, log_slope: ArrayLike) -> Floats:
+    def wave(self, place: float | Floats, log_slope: float | Floats) -> Floats:
         """The unit curve at the data, less its mean; rows for several places and slopes."""
         h = expit(self.sign * np.exp(log_slope) * (self.u - place))
         return h - (h @ self.w / self.w.sum())[..., None]
@@ -143,17 +143,17 @@ def fit(x: ArrayLike, y: ArrayLike, start: Mapping | None = None) -> Mapping:
             mean = expit(data.sign * np.exp(log_slope) * (u - place)).mean()
             b2 = base * y_unit + unit * (v.mean() - height * mean)
             middle, width = (centre + spread * place) * x_unit, spread * x_unit / np.exp(log_slope)
-            b = (b2 + unit * height, b2, middle, data.sign * width)
+            parameters: tuple[float, ...] = (b2 + unit * height, b2, middle, data.sign * width)
             limits = (*SLOPE_LIMITS, u.min() - REACH, u.max() + REACH)
             edge = bool(np.isclose([log_slope, log_slope, place, place], limits, rtol=0, atol=1e-3).any())
             note = "the data show only part of the curve: its parameters are not determined" if edge else ""
         else:
             gradient = slope * unit / spread / x_unit
-            b = (gradient, base * y_unit + unit * (v.mean() - slope * centre / spread))
+            parameters = (gradient, base * y_unit + unit * (v.mean() - slope * centre / spread))
         error = min(sse, line) * np.square(np.float64(unit))
-    if not np.isfinite(b).all():
+    if not np.isfinite(parameters).all():
         return Mapping("undefined", (), float("nan"), n, note="the units are too extreme: no curve was fitted")
-    return Mapping(kind, tuple(map(float, b)), float(error), n, at_bound=edge, note=note)
+    return Mapping(kind, tuple(map(float, parameters)), float(error), n, at_bound=edge, note=note)
 
 
 def _search(u: Floats, v: Floats, near: tuple[float, float] | None) -> tuple[float, float, float, _Data]:
@@ -190,8 +190,9 @@ def _simplex(data: _Data, low: Floats, high: Floats) -> tuple[float, float]:
         # Rough tolerances: ``_polished`` does the rest.
         options = {"xatol": 1e-3, "fatol": 1e-6, "maxfev": 400}
         result = minimize(loss, grid[start], method="Nelder-Mead", options=options)
-        found.append((float(result.fun), *map(float, np.clip(result.x, low, high))))
-    return min(found)[1:]
+        found.append((float(result.fun), float(result.x[0]), float(result.x[1])))
+    _, c, k = min(found)
+    return c, k
 
 
 def _polished(data: _Data, point: Floats, low: Floats, high: Floats) -> Floats:

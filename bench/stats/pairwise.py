@@ -150,7 +150,7 @@ def bradley_terry(wins: ArrayLike, ridge: float = 0.0, anchor: int = 0) -> Bradl
 
     theta, curve, converged = _newton(objective, np.zeros(n))
     covariance = np.linalg.inv(curve)
-    place = np.eye(n) - 1 / n
+    place: Floats = np.eye(n) - 1 / n
     if ridge == 0:
         place = np.eye(n)
         place[:, anchor] -= 1

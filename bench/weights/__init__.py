@@ -20,7 +20,7 @@ from .find import (
 from .load import arrays, load_strict, read, tensors
 from .problems import BadWeights, MissingWeights
 from .shelf import add, listing, stray, verify
-from .table import Origin, Slot, expand, groups, slots
+from .table import Origin, Slot, command_for, expand, groups, slots
 
 __all__ = [
     "BadWeights",
@@ -30,6 +30,7 @@ __all__ = [
     "Slot",
     "add",
     "arrays",
+    "command_for",
     "configure",
     "digest_of",
     "expand",

@@ -117,3 +117,20 @@ def expand(names: Iterable[str]) -> list[Slot]:
         for one in groups().get(name, (name,)):
             chosen[one] = slot_of(one)
     return list(chosen.values())
+
+
+def command_for(names: Iterable[str]) -> str:
+    """What a user types to fill these slots or groups, as one line.
+
+    Raises:
+        UsageError: a name that is neither.
+    """
+    fetched, commands = [], []
+    for slot in expand(names):
+        if slot.command.startswith("ganiq weights get"):
+            fetched.append(slot.slot)
+        elif slot.command not in commands:
+            commands.append(slot.command)
+    if fetched:
+        commands.insert(0, f"ganiq weights get {' '.join(fetched)}")
+    return " && ".join(commands)

@@ -39,7 +39,7 @@ def each(function: Callable[..., Tensor], images: Tensor, references: Tensor | N
         batch = (images[i : i + 1],) if references is None else (images[i : i + 1], references[i : i + 1])
         try:
             values.append(function(*batch, **options).reshape(()))
-        except torch.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
             values.append(images.new_tensor(torch.nan))
     if not values:
         return images.new_zeros(0)

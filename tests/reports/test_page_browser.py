@@ -16,10 +16,9 @@ from typing import Any
 import hostile
 import pytest
 import sample
-from PIL import Image
-
 from ganiq.reports import page
 from ganiq.reports.inputs import read
+from PIL import Image
 
 pytestmark = pytest.mark.browser
 FLAGS = (
@@ -75,8 +74,13 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def _open(driver: Any, address: str, *, width: int = 1600, theme: str = "light") -> None:
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 500})
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    )
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
     driver.get("about:blank")
     driver.get_log("browser")
     driver.get_log("performance")
@@ -97,7 +101,11 @@ def _names(driver: Any, table: str = "m") -> list[str]:
 
 
 def _click(driver: Any, column: str, table: str = "m") -> None:
-    driver.execute_script("document.querySelector(`table[data-id=${arguments[1]}] th[data-col=${arguments[0]}] button`).click()", column, table)
+    driver.execute_script(
+        "document.querySelector(`table[data-id=${arguments[1]}] th[data-col=${arguments[0]}] button`).click()",
+        column,
+        table,
+    )
 
 
 @pytest.mark.parametrize("which", ["plain", "spoilt"])
@@ -110,7 +118,12 @@ def test_no_error_no_request_no_violation(driver: Any, which: str, request: pyte
     assert driver.execute_script("return window.violations") == []
     assert driver.get_log("browser") == []
     assert set(_requests(driver)) <= {address, "data:,"}
-    assert driver.execute_script("return document.querySelectorAll('[onerror],[onload],iframe,object,embed,img,form,base').length") == 0
+    assert (
+        driver.execute_script(
+            "return document.querySelectorAll('[onerror],[onload],iframe,object,embed,img,form,base').length"
+        )
+        == 0
+    )
 
 
 def test_the_canary_would_sing(driver: Any, tmp_path: Path) -> None:
@@ -133,7 +146,10 @@ def test_hostile_names_are_text(driver: Any, spoilt: str) -> None:
     assert driver.execute_script("return document.title").startswith(hostile.STRINGS[0])
     schemes = driver.execute_script("return [...document.querySelectorAll('a')].map(a => a.protocol)")
     assert set(schemes) <= {"file:", "https:", "http:"}
-    assert driver.execute_script("return JSON.parse(document.getElementById('leaderboard-data').textContent).kind") == "ganiq-leaderboard"
+    assert (
+        driver.execute_script("return JSON.parse(document.getElementById('leaderboard-data').textContent).kind")
+        == "ganiq-leaderboard"
+    )
 
 
 def test_columns_sort_best_first_in_their_own_direction(driver: Any, plain: str) -> None:
@@ -142,7 +158,9 @@ def test_columns_sort_best_first_in_their_own_direction(driver: Any, plain: str)
     _open(driver, plain)
     start = _names(driver)
     for column, key, best in (("krocc", "krocc", -1), ("rmse", "rmse", 1)):
-        known = sorted((n for n in rows if rows[n][key]["value"] is not None), key=lambda n, k=key, b=best: b * rows[n][k]["value"])
+        known = sorted(
+            (n for n in rows if rows[n][key]["value"] is not None), key=lambda n, k=key, b=best: b * rows[n][k]["value"]
+        )
         _click(driver, column)
         assert _names(driver) == [*known, "natural-stats"]
         sort = "return document.querySelector('th[aria-sort]').getAttribute('aria-sort')"
@@ -183,7 +201,15 @@ def test_filter_groups_and_address(driver: Any, plain: str) -> None:
     assert len(_names(driver)) == 16
 
 
-@pytest.mark.parametrize("state", ["#m.s=__proto__:best", "#m.s=rmse:sideways&m.q=%3Cimg+src%3Dx+onerror%3Dcanary(1)%3E", "#generators", "#m.s=%&x=%zz"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "#m.s=__proto__:best",
+        "#m.s=rmse:sideways&m.q=%3Cimg+src%3Dx+onerror%3Dcanary(1)%3E",
+        "#generators",
+        "#m.s=%&x=%zz",
+    ],
+)
 def test_any_address_is_survived(driver: Any, plain: str, state: str) -> None:
     _open(driver, plain + state)
     assert driver.execute_script("return document.documentElement.classList.contains('scripted')")
@@ -194,7 +220,9 @@ def test_any_address_is_survived(driver: Any, plain: str, state: str) -> None:
 def test_generators_sort(driver: Any, plain: str) -> None:
     document = sample.draw(sample.Options())[0]
     _open(driver, plain)
-    heads = driver.execute_script("return [...document.querySelectorAll('table[data-id=g] th[data-col^=m-]')].map(h => [h.dataset.col, h.dataset.name])")
+    heads = driver.execute_script(
+        "return [...document.querySelectorAll('table[data-id=g] th[data-col^=m-]')].map(h => [h.dataset.col, h.dataset.name])"
+    )
     for column, metric in heads[:4]:
         _click(driver, column, "g")
         wanted = sorted(document["generators"], key=lambda g, m=metric: g["ranks"][m])
@@ -206,7 +234,9 @@ def test_everything_is_there_without_scripts(driver: Any, plain: str) -> None:
     try:
         _open(driver, plain)
         root = driver.execute_cdp_cmd("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
-        find = lambda query: driver.execute_cdp_cmd("DOM.querySelectorAll", {"nodeId": root, "selector": query})["nodeIds"]
+        find = lambda query: driver.execute_cdp_cmd("DOM.querySelectorAll", {"nodeId": root, "selector": query})[
+            "nodeIds"
+        ]
         assert len(find("table[data-id=m] tbody tr")) == 16 + 1 + 3
         assert len(find("figure svg")) == 15
         assert find("html.scripted") == []
@@ -215,7 +245,9 @@ def test_everything_is_there_without_scripts(driver: Any, plain: str) -> None:
 
         body = driver.find_element(By.TAG_NAME, "body")
         assert body.is_displayed()
-        assert not driver.find_element(By.CSS_SELECTOR, "input[data-for=m]").is_displayed()  # does nothing, is not shown
+        assert not driver.find_element(
+            By.CSS_SELECTOR, "input[data-for=m]"
+        ).is_displayed()  # does nothing, is not shown
         driver.find_element(By.ID, "cols-corr").click()  # column groups are plain CSS
         assert not driver.find_element(By.CSS_SELECTOR, "th[data-col=krocc]").is_displayed()
     finally:
@@ -227,7 +259,10 @@ def test_everything_is_there_without_scripts(driver: Any, plain: str) -> None:
 def test_it_fits_and_is_not_blank(driver: Any, plain: str, width: int, theme: str) -> None:
     _open(driver, plain, width=width, theme=theme)
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
-    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "width": width, "height": 3000, "scale": 1}})
+    shot = driver.execute_cdp_cmd(
+        "Page.captureScreenshot",
+        {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "width": width, "height": 3000, "scale": 1}},
+    )
     with Image.open(io.BytesIO(base64.b64decode(shot["data"]))) as image:
         grey = image.convert("L")
         counts = grey.histogram()
@@ -266,7 +301,9 @@ def test_saving_gives_the_document(driver: Any, plain: str, tmp_path: Path) -> N
       URL.createObjectURL = b => { b.text().then(t => window.saved = t); return make.call(URL, b); };
       HTMLAnchorElement.prototype.click = function () { window.savedAs = this.download; };
       document.getElementById('save').click();""")
-    text = driver.execute_async_script("const done = arguments[0]; const w = () => window.saved ? done(window.saved) : setTimeout(w, 20); w();")
+    text = driver.execute_async_script(
+        "const done = arguments[0]; const w = () => window.saved ? done(window.saved) : setTimeout(w, 20); w();"
+    )
     assert json.loads(text) == sample.draw(sample.Options())[0]
     assert driver.execute_script("return window.savedAs") == "leaderboard.json"
 

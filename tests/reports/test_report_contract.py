@@ -10,7 +10,6 @@ from typing import Any
 import jsonschema
 import pytest
 import sample
-
 from ganiq.bench.document import Leaderboard
 from ganiq.bench.errors import IntegrityError, UsageError
 from ganiq.reports.contract import check, json_schema
@@ -57,7 +56,9 @@ def test_a_document_fits_both(schema: dict[str, Any], scored: bool) -> None:
         (("generators", 0, "ranks"), {"human": "first"}),
     ],
 )
-def test_a_damaged_document_fits_neither(schema: dict[str, Any], document: dict[str, Any], path: tuple, value: object) -> None:
+def test_a_damaged_document_fits_neither(
+    schema: dict[str, Any], document: dict[str, Any], path: tuple, value: object
+) -> None:
     damaged = copy.deepcopy(document)
     place = damaged
     for step in path[:-1]:

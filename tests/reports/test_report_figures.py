@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 import sample
-from PIL import Image
-
 from ganiq.reports import figures, page
 from ganiq.reports.inputs import read
+from PIL import Image
 
-NAMES = {"signal-ratio": "$broken $math^{", "structure": "日本語", "edge-overlap": "a\u202eb", "model-01": "100 % $x", "visual-info": "_" * 90}
+NAMES = {
+    "signal-ratio": "$broken $math^{",
+    "structure": "日本語",
+    "edge-overlap": "a\u202eb",
+    "model-01": "100 % $x",
+    "visual-info": "_" * 90,
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +27,11 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> list[figures.Drawing]:
     sample.write(folder, sample.Options(names=NAMES, metrics=5, generators=4))
     inputs = read(folder)
     parts = page.Parts(inputs)
-    return list(figures.draw(inputs.board, parts.board, parts.contest, parts.matrix, parts.prices, parts.selection, inputs.items))
+    return list(
+        figures.draw(
+            inputs.board, parts.board, parts.contest, parts.matrix, parts.prices, parts.selection, inputs.items
+        )
+    )
 
 
 def test_every_figure_is_there(drawings: list[figures.Drawing]) -> None:
@@ -47,7 +56,12 @@ def test_a_figure_drawn_again_has_the_same_bytes(drawings: list[figures.Drawing]
     sample.write(tmp_path, sample.Options(names=NAMES, metrics=5, generators=4))
     inputs = read(tmp_path)
     parts = page.Parts(inputs)
-    again = {d.name: d for d in figures.draw(inputs.board, parts.board, parts.contest, parts.matrix, parts.prices, parts.selection, inputs.items)}
+    again = {
+        d.name: d
+        for d in figures.draw(
+            inputs.board, parts.board, parts.contest, parts.matrix, parts.prices, parts.selection, inputs.items
+        )
+    }
     for drawing in drawings:
         assert again[drawing.name] == drawing
 

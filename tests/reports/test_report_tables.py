@@ -9,11 +9,16 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 import sample
-
 from ganiq.bench.document import Leaderboard
 from ganiq.reports.tables import STATISTICS, generators_csv, metrics_csv
 
-BAD = {"signal-ratio": "=cmd|' /C calc'!A0", "model-01": "+1;=2", "model-02": "-model", "model-03": "@x", "model-04": "\tx"}
+BAD = {
+    "signal-ratio": "=cmd|' /C calc'!A0",
+    "model-01": "+1;=2",
+    "model-02": "-model",
+    "model-03": "@x",
+    "model-04": "\tx",
+}
 
 
 @pytest.fixture(scope="module")

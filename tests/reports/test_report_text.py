@@ -6,10 +6,9 @@ import json
 import unicodedata
 
 import pytest
+from ganiq.reports import text
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from ganiq.reports import text
 
 ANYTHING = st.text(st.characters(), max_size=300)  # lone surrogates included
 
@@ -105,7 +104,11 @@ def test_code_marks_up_pairs_of_backticks_only() -> None:
     assert text.code("it`s <b>") == "it`s &lt;b&gt;"
 
 
-@given(st.recursive(ANYTHING | st.integers() | st.none(), lambda x: st.lists(x) | st.dictionaries(ANYTHING, x), max_leaves=8))
+@given(
+    st.recursive(
+        ANYTHING | st.integers() | st.none(), lambda x: st.lists(x) | st.dictionaries(ANYTHING, x), max_leaves=8
+    )
+)
 @example({"</script><script>": "<!--\u2028&amp;"})
 def test_island_is_the_same_document_without_dangerous_characters(document: object) -> None:
     out = str(text.island(document))
@@ -151,7 +154,14 @@ def test_fixed(value: float | None, digits: int, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (31.41592, "31.42"), (-0.001234, "−0.001234"), (1234567, "1234567"), (2.5e-9, "2.500×10⁻⁹"), (6e12, "6.000×10¹²")],
+    [
+        (0, "0"),
+        (31.41592, "31.42"),
+        (-0.001234, "−0.001234"),
+        (1234567, "1234567"),
+        (2.5e-9, "2.500×10⁻⁹"),
+        (6e12, "6.000×10¹²"),
+    ],
 )
 def test_significant(value: float, shown: str) -> None:
     assert text.significant(value) == shown

@@ -9,21 +9,22 @@ from typing import Any, cast
 
 import pytest
 import sample
-from hypothesis import given
-from hypothesis import strategies as st
-
 from ganiq.bench.document import Fit, Leaderboard
 from ganiq.reports import board as boards
 from ganiq.reports import charts, contest, matrix, points, price
 from ganiq.reports.inputs import Items
 from ganiq.reports.scales import Axis, span
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def _board(**options: Any) -> Leaderboard:
     return cast(Leaderboard, sample.draw(sample.Options(**options))[0])
 
 
-def _generators(ranks: dict[str, list[int]], tiers: list[int | None], ends: list[tuple[float, float]] | None = None) -> Leaderboard:
+def _generators(
+    ranks: dict[str, list[int]], tiers: list[int | None], ends: list[tuple[float, float]] | None = None
+) -> Leaderboard:
     document = _board(metrics=2, generators=3, references=3)
     names = [n for n in ranks if n != "human"]
     document["generators"] = [
@@ -78,12 +79,17 @@ def test_the_pareto_front_is_what_nothing_beats() -> None:
     document = _board(metrics=8, waiting=0)
     rng = random.Random(3)
     seconds = {m["name"]: rng.choice([0.01, 0.02, 0.05, 0.1]) for m in document["metrics"]}
-    timing: Any = {"schema": 1, "machine": {}, "metrics": {n: {"seconds": s, "total": s, "n": 1} for n, s in seconds.items()}}
+    timing: Any = {
+        "schema": 1,
+        "machine": {},
+        "metrics": {n: {"seconds": s, "total": s, "n": 1} for n, s in seconds.items()},
+    }
     rows = price.build(document, timing)
     assert [r.seconds for r in rows] == sorted(r.seconds for r in rows)
     for row in rows:
         beaten = any(
-            (o.seconds <= row.seconds and o.agreement > row.agreement) or (o.seconds < row.seconds and o.agreement >= row.agreement)
+            (o.seconds <= row.seconds and o.agreement > row.agreement)
+            or (o.seconds < row.seconds and o.agreement >= row.agreement)
             for o in rows
         )
         assert row.front == (not beaten)
@@ -120,7 +126,11 @@ def _items(n: int, families: int = 2) -> Items:
     fields = ("group", "block", "distortion", "role")
     kinds = ["gan", "traditional", ""]
     return Items(
-        text={"key": [f"k{i}" for i in range(n)], "family": [kinds[i % families] for i in range(n)], "generator": ["g"] * n}
+        text={
+            "key": [f"k{i}" for i in range(n)],
+            "family": [kinds[i % families] for i in range(n)],
+            "generator": ["g"] * n,
+        }
         | {f: [""] * n for f in fields},
         score=[float(i % 17) for i in range(n)],
         values={"structure": [float(i) for i in range(n)]},

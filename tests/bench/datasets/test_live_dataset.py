@@ -82,7 +82,7 @@ def test_info_txt_gives_the_setting_and_a_cross_check(tmp_path: Path) -> None:
 
 def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     build(tmp_path, rows=981)
-    with pytest.raises(UsageError, match="has 981 scores and .* 982 names, 982 each were expected"):
+    with pytest.raises(UsageError, match=r"has 981 scores and .* 982 names, 982 each were expected"):
         datasets.load(tmp_path)
     (tmp_path / "dmos_realigned.mat").write_bytes(b"not a MATLAB file at all, but long enough to look like one" * 9)
     with pytest.raises(UsageError, match="cannot be read as a MATLAB file"):
@@ -121,6 +121,7 @@ def test_real_subset(shared_data: Path) -> None:
     assert counts == {"jp2k": 0, "jpeg": 43, "wn": 31, "gblur": 31, "fastfading": 28}
     scores = [i.score for i in manifest.items if i.score is not None]
     assert (min(scores), max(scores)) == (pytest.approx(-2.64, abs=0.005), pytest.approx(105.36, abs=0.005))
-    findings = check(manifest)
+    findings = check(manifest.select([i.key for i in manifest.items if i.group in ("buildings", "dancers")]))
     assert not [f for f in findings if f.level == "error"]
     assert {f.code for f in findings if f.level == "warning"} == {"W-DUPLICATE"}  # the direction is right
+    assert "distorted/jpeg/dancers_46.webp" in {f.path for f in findings if f.code == "W-DUPLICATE"}
