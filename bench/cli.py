@@ -183,8 +183,8 @@ def run(
         "engine": {"workers": workers, "kind": executor, "timeout": timeout},
     }
     given: dict[str, Any] = {
-        "data": data, "out": out, "dataset": dataset, "split": split, "title": title, "store": store, "gallery": gallery,
-        "metrics": _split(metrics) if metrics else None, "import": imports or None,
+        "data": data, "out": out, "dataset": dataset, "split": split, "title": title, "store": store,
+        "gallery": gallery, "metrics": _split(metrics) if metrics else None, "import": imports or None,
     }  # fmt: skip
     if sweep is None:
         if data is None or out is None:

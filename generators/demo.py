@@ -350,7 +350,7 @@ def _table(jobs: Sequence[_Job]) -> str:
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     for job in sorted((j for j in jobs if j.reference), key=lambda j: j.key):
-        row = {column: getattr(job, column) for column in _COLUMNS}
+        row: dict[Any, Any] = {column: getattr(job, column) for column in _COLUMNS}
         writer.writerow(row | {"score": "" if job.score is None else job.score})
     return text.getvalue()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -228,7 +229,7 @@ def _labels(
 ) -> list[tuple[float, float, str, str] | None]:
     """A name beside each point where one fits without covering anything; points of the front first."""
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
-    for (x0, y0), (x1, y1) in zip(front, front[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(front):
         taken.append((min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1))
     out: list[tuple[float, float, str, str] | None] = [None] * len(rows)
     for index in sorted(range(len(rows)), key=lambda i: (not rows[i][3], -rows[i][2], rows[i][0])):
@@ -255,14 +256,14 @@ def _labels(
 def marker(kind: int, x: float, y: float, r: float) -> str:
     """Path of one marker: circle, square, triangle, diamond, cross, saltire, triangle down."""
     at = f"M{_n(x)} {_n(y)}"
-    d = 2 * r
+    d, u, v = 2 * r, _n(1.2 * r), _n(1.35 * r)
     return (
         at
         + (
             f"m{_n(-r)} 0a{_n(r)} {_n(r)} 0 1 0 {_n(d)} 0a{_n(r)} {_n(r)} 0 1 0 {_n(-d)} 0z",
             f"m{_n(-0.9 * r)} {_n(-0.9 * r)}h{_n(1.8 * r)}v{_n(1.8 * r)}h{_n(-1.8 * r)}z",
             f"m0 {_n(-1.2 * r)}l{_n(1.15 * r)} {_n(2 * r)}h{_n(-2.3 * r)}z",
-            f"m0 {_n(-1.35 * r)}l{_n(1.2 * r)} {_n(1.35 * r)}l{_n(-1.2 * r)} {_n(1.35 * r)}l{_n(-1.2 * r)} {_n(-1.35 * r)}z",
+            f"m0 -{v}l{u} {v}l-{u} {v}l-{u} -{v}z",
             f"m{_n(-1.3 * r)} 0h{_n(2.6 * r)}m{_n(-1.3 * r)} {_n(-1.3 * r)}v{_n(2.6 * r)}",
             f"m{_n(-r)} {_n(-r)}l{_n(d)} {_n(d)}m0 {_n(-d)}l{_n(-d)} {_n(d)}",
             f"m0 {_n(1.2 * r)}l{_n(1.15 * r)} {_n(-2 * r)}h{_n(-2.3 * r)}z",

@@ -149,7 +149,7 @@ def bradley_terry(wins: ArrayLike, ridge: float = 0.0, anchor: int = 0) -> Bradl
         return float(value), slope, np.diag(weight.sum(axis=1) + 2 * ridge) - weight + gauge
 
     theta, curve, converged = _newton(objective, np.zeros(n))
-    covariance = np.linalg.inv(curve)
+    covariance: Floats = np.asarray(np.linalg.inv(curve), dtype=np.float64)
     place: Floats = np.eye(n) - 1 / n
     if ridge == 0:
         place = np.eye(n)

@@ -37,9 +37,9 @@ def _cell(value: object) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """CSV as RFC 4180 quotes it, UTF-8, "\\n"; numbers as ``repr``, so that they read back exactly."""
+    """CSV as of RFC 4180, UTF-8; numbers as ``repr``, so that they read back exactly."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer)
     writer.writerow(header)
     writer.writerows([_cell(value) for value in row] for row in rows)
     return buffer.getvalue().encode()

@@ -173,7 +173,7 @@ def _shelved(slot: Slot) -> Found | None:
 def _installed(slot: Slot) -> Path | None:
     origin = slot.origin
     if origin.how == "shipped":
-        path = Path(str(files(__package__).joinpath(origin.path)))
+        path = Path(str(files(__name__.rpartition(".")[0]).joinpath(origin.path)))
     elif origin.how == "package":
         home = package_folder(origin.module)
         if home is None:

@@ -65,7 +65,7 @@ class Slot:
 
 @cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(files(__package__).joinpath("slots.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(files(__name__.rpartition(".")[0]).joinpath("slots.toml").read_text(encoding="utf-8"))
 
 
 @cache

@@ -27,6 +27,10 @@ CLASSES = (
     ("c2", "Adversarial upscaling", "gan"),
     ("c3", "Block codec", "traditional"),
 )
+MOS = {"kind": "MOS", "better": "higher", "low": 1.0, "high": 5.0, "comparable": "everywhere"}
+POPULATION = (
+    "within-reference correlation over {} references; intervals speak about new references with the same generators"
+)
 BANNER = "Random sample data: every number on this page was drawn by a random number generator."
 
 
@@ -128,14 +132,14 @@ def draw(o: Options) -> tuple[dict[str, Any], list[list[object]], list[str]]:
             "name": "sample", "title": "Random sample", "digest": _sha("sample"), "license": "CC0-1.0",
             "source": "https://example.org/sample", "cite": "A. Author (2026), doi:10.5555/12345678.",
             "n_items": len(g), "n_outputs": len(g), "n_references": o.references, "n_generators": o.generators,
-            "score": {"kind": "MOS", "better": "higher", "low": 1.0, "high": 5.0, "comparable": "everywhere"} if o.scored else None,
+            "score": MOS if o.scored else None,
             "notes": ["Numbers are drawn, not measured."],
             "gaps": [["photo01/model-99.0", "never existed"]],
             "shares": {"reference": 0.031, "generator": 0.642} if o.scored else {},
         },
         "settings": {
             "headline": "srocc_within", "level": 0.95, "resamples": 2000, "seed": 0, "gate": {"alpha": "refuse"},
-            "population": f"within-reference correlation over {o.references} references; intervals speak about new references with the same generators" if o.scored else "",
+            "population": POPULATION.format(o.references) if o.scored else "",
         },
         "classes": _class_columns(classes, g) if o.scored and o.classes else [],
         "metrics": rows,
@@ -143,15 +147,23 @@ def draw(o: Options) -> tuple[dict[str, Any], list[list[object]], list[str]]:
         "published": [],
         "published_checks": [],
         "ranking": {
-            "method": "paired t, uncorrected (sample)", "n_groups": o.references, "names": [m["name"] for m in rows if m["tier"]],
+            "method": "paired t, uncorrected (sample)", "n_groups": o.references,
+            "names": [m["name"] for m in rows if m["tier"]],
             "p": [], "reason": "" if any(m["tier"] for m in rows) else "too few references for tiers",
         },
         "agreement": _agreement([call(n) for n in known], [columns[n] for n in known], score if o.scored else None),
         "generators": [],
-        "generator_board": {"references": references, "note": "", "interval": f"Student, over {o.references} references", "agreement": {}},
+        "generator_board": {
+            "references": references, "note": "", "agreement": {},
+            "interval": f"Student, over {o.references} references",
+        },
         "disagreements": {},
         "failures": [
-            {"key": keys[n % len(keys)], "metric": rows[0]["name"] if rows and n else "", "status": "failed", "code": "E-IMG-FORMAT", "detail": f"E-IMG-FORMAT {keys[n % len(keys)]}: not an image; not scored; run `file` on it"}
+            {
+                "key": keys[n % len(keys)], "metric": rows[0]["name"] if rows and n else "", "status": "failed",
+                "code": "E-IMG-FORMAT",
+                "detail": f"E-IMG-FORMAT {keys[n % len(keys)]}: not an image; not scored; run `file` on it",
+            }
             for n in range(min(o.failures, 1000))
         ],
         "n_failures": o.failures,
@@ -179,7 +191,8 @@ def draw(o: Options) -> tuple[dict[str, Any], list[list[object]], list[str]]:
     header = ["key", "group", "block", "generator", "distortion", "family", "role", "score", *(call(n) for n in names)]
     table: list[list[object]] = [
         [
-            keys[n], references[r[n]], references[r[n]], call(generators[g[n]]), classes[g[n]][0], classes[g[n]][2], "output",
+            keys[n], references[r[n]], references[r[n]], call(generators[g[n]]),
+            classes[g[n]][0], classes[g[n]][2], "output",
             repr(float(score[n])) if o.scored else "",
             *(repr(float(columns[m][1][n])) if m in known else "" for m in names),
         ]
@@ -200,7 +213,8 @@ def _metric(name, column, score, r, g, references, classes, o, known) -> dict[st
     better, x = column
     view = x if better == "higher" else -x
     row: dict[str, Any] = {
-        "name": name, "title": name.replace("-", " ").capitalize(), "spec": f"{name}(window=11)", "digest": _sha(name), "version": 1,
+        "name": name, "title": name.replace("-", " ").capitalize(), "spec": f"{name}(window=11)",
+        "digest": _sha(name), "version": 1,
         "source": "computed", "status": "ok", "reason": "", "needs": "pair", "better": better,
         "cite": "B. Author (2020), https://doi.org/10.5555/87654321", "note": "", "weights": {}, "badges": [],
         "n_used": len(x), "n_expected": len(x), "n_nonfinite": 0, "n_failed": 0, "n_skipped": 0,
@@ -312,13 +326,13 @@ def _generators(document, generators, classes, g, r, score, columns, known, o, c
         for n in known:
             view = means[n].mean(axis=1) * (1 if columns[n][0] == "higher" else -1)
             document["generator_board"]["agreement"][call(n)] = cell(_rho(view, people.mean(axis=1)))
-    lines = []
+    lines, judged = [], people is not None and o.references >= 8
     for a, name in enumerate(generators):
         code, _, family = classes[a]
         lines.append({
             "name": call(name), "title": call(name), "distortion": code, "family": family, "n": o.references,
             "human": _student(people[a]) if people is not None else cell(None, reason="not scored by people"),
-            "human_tier": 1 + int(ranks["human"][a] > o.generators / 3) + int(ranks["human"][a] > 2 * o.generators / 3) if people is not None and o.references >= 8 else None,
+            "human_tier": int(1 + 3 * (ranks["human"][a] - 1) // o.generators) if judged else None,
             "metrics": {call(n): _student(means[n][a]) for n in known},
             "ranks": {n: int(v[a]) for n, v in ranks.items()},
         })  # fmt: skip

@@ -27,7 +27,8 @@ FLAGS = (
 )
 CANARY = """
 window.ran = []; window.canary = n => window.ran.push(n);
-window.violations = []; addEventListener('securitypolicyviolation', e => window.violations.push(e.violatedDirective + ' ' + e.blockedURI));
+window.violations = [];
+addEventListener('securitypolicyviolation', e => window.violations.push(e.violatedDirective + ' ' + e.blockedURI));
 """
 
 
@@ -180,7 +181,10 @@ def test_columns_sort_best_first_in_their_own_direction(driver: Any, plain: str)
 
 def test_filter_groups_and_address(driver: Any, plain: str) -> None:
     _open(driver, plain)
-    type_ = "const i = document.querySelector(`input[data-for=${arguments[0]}]`); i.value = arguments[1]; i.dispatchEvent(new Event('input'))"
+    type_ = (
+        "const i = document.querySelector(`input[data-for=${arguments[0]}]`);"
+        "i.value = arguments[1]; i.dispatchEvent(new Event('input'))"
+    )
     driver.execute_script(type_, "m", "sim")
     assert set(_names(driver)) == {"wavelet-sim", "subband-sim", "saliency-sim"}
     assert "3 of 19 rows" in driver.execute_script("return document.querySelector('output[data-for=m]').textContent")
@@ -221,7 +225,8 @@ def test_generators_sort(driver: Any, plain: str) -> None:
     document = sample.draw(sample.Options())[0]
     _open(driver, plain)
     heads = driver.execute_script(
-        "return [...document.querySelectorAll('table[data-id=g] th[data-col^=m-]')].map(h => [h.dataset.col, h.dataset.name])"
+        "return [...document.querySelectorAll('table[data-id=g] th[data-col^=m-]')]"
+        ".map(h => [h.dataset.col, h.dataset.name])"
     )
     for column, metric in heads[:4]:
         _click(driver, column, "g")
@@ -280,11 +285,20 @@ def test_text_has_contrast(driver: Any, plain: str, theme: str) -> None:
     _open(driver, plain, theme=theme)
     found = driver.execute_script("""
       const c = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-      const rgb = s => { c.clearRect(0,0,1,1); c.fillStyle = s; c.fillRect(0,0,1,1); return [...c.getImageData(0,0,1,1).data]; };
-      const lum = p => { const [r,g,b] = p.map(v => (v /= 255) <= .04045 ? v/12.92 : ((v+.055)/1.055)**2.4); return .2126*r+.7152*g+.0722*b; };
-      const back = e => { for (; e; e = e.parentElement) { const p = rgb(getComputedStyle(e).backgroundColor); if (p[3]) return p; } return rgb('Canvas'); };
+      const rgb = s => {
+        c.clearRect(0,0,1,1); c.fillStyle = s; c.fillRect(0,0,1,1); return [...c.getImageData(0,0,1,1).data];
+      };
+      const lum = p => {
+        const [r,g,b] = p.map(v => (v /= 255) <= .04045 ? v/12.92 : ((v+.055)/1.055)**2.4);
+        return .2126*r+.7152*g+.0722*b;
+      };
+      const back = e => {
+        for (; e; e = e.parentElement) { const p = rgb(getComputedStyle(e).backgroundColor); if (p[3]) return p; }
+        return rgb('Canvas');
+      };
       const bad = [];
-      for (const e of document.querySelectorAll('body, .cap, .sub, thead th, tbody th, td, dt, a, .badge, .ci, .pl, .ttl, code, .key')) {
+      const all = 'body, .cap, .sub, thead th, tbody th, td, dt, a, .badge, .ci, .pl, .ttl, code, .key';
+      for (const e of document.querySelectorAll(all)) {
         if (!e.textContent.trim() || !e.getClientRects().length) continue;
         const a = lum(rgb(getComputedStyle(e).color).slice(0,3)), b = lum(back(e).slice(0,3));
         const ratio = (Math.max(a,b)+.05)/(Math.min(a,b)+.05);

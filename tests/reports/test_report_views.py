@@ -30,7 +30,10 @@ def _generators(
     document["generators"] = [
         {
             "name": f"g{n}", "title": f"g{n}", "distortion": "", "family": "", "n": 3, "human_tier": tiers[n],
-            "human": {"value": -float(ranks["human"][n]), "low": ends[n][0] if ends else None, "high": ends[n][1] if ends else None},
+            "human": {
+                "value": -float(ranks["human"][n]),
+                "low": ends[n][0] if ends else None, "high": ends[n][1] if ends else None,
+            },
             "metrics": {m: {"value": 1.0, "low": None, "high": None} for m in names},
             "ranks": {m: v[n] for m, v in ranks.items()},
         }
