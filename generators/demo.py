@@ -347,10 +347,10 @@ def _version(name: str) -> str:
 
 def _table(jobs: Sequence[_Job]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer: csv.DictWriter[str] = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     for job in sorted((j for j in jobs if j.reference), key=lambda j: j.key):
-        row: dict[Any, Any] = {column: getattr(job, column) for column in _COLUMNS}
+        row = {column: getattr(job, column) for column in _COLUMNS}
         writer.writerow(row | {"score": "" if job.score is None else job.score})
     return text.getvalue()
 

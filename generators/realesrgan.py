@@ -95,7 +95,8 @@ def _network(weights: str, graph: str, naming: str, digest: str) -> Any:
         raise _unlike(weights, f"no network is known that has these tensors ({error})") from None
     if model.scale != 4 or model.input_channels != 3 or model.output_channels != 3:
         raise _unlike(weights, f"the network enlarges {model.scale} times, 4 was expected")
-    return model.float().eval()
+    model.float().eval().model.to(memory_format=torch.channels_last)  # a quarter faster than planes one by one
+    return model
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from ..bench.atomic import explained, write_bytes, write_text
 from ..bench.document import Cell, Disagreement, Leaderboard, MetricRow
 from . import board as boards
-from . import charts, contest, figures, matrix, points, price, tables, text
+from . import charts, contest, crops, figures, matrix, points, price, tables, text
 from .inputs import Inputs, Items, read
 from .scales import span
 
@@ -111,6 +111,7 @@ def html(inputs: Inputs, parts: Parts, drawn: Sequence[str]) -> str:
     board = parts.board
     panels = _panels(document, board, parts.selection, inputs.items)
     disputed = _disputed(document, [row.data["name"] for row in board.rows])
+    details = crops.read(inputs.folder)
     known = [p for p in parts.prices if p.agreement is not None]
     context: dict[str, Any] = {
         "policy": _policy(style, script),
@@ -139,6 +140,8 @@ def html(inputs: Inputs, parts: Parts, drawn: Sequence[str]) -> str:
         "legend": [(charts.key_mark(n), kind) for n, kind in enumerate(parts.selection.kinds)],
         "panels": panels,
         "disagreements": disputed,
+        "crops": [(crop, Markup(crop.image), Markup(crop.reference)) for crop in details],
+        "crop_of": {crop.key: n for n, crop in enumerate(details, 1)},
         "failures": document["failures"][:SHOWN_FAILURES],
         "check_columns": list(dict.fromkeys(name for check in document["published_checks"] for name in check)),
         "figures": frozenset(drawn),

@@ -198,14 +198,20 @@ def significant(value: float | None, digits: int = 4) -> str:
     exponent = math.floor(math.log10(abs(value)))
     if -5 < exponent < 7:
         return fixed(value, max(0, digits - 1 - exponent))
-    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    return _power(f"{value:.{digits - 1}e}")
+
+
+def _power(written: str) -> str:
+    """1.5e-09 -> 1.5×10⁻⁹."""
+    mantissa, _, power = written.partition("e")
     raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa.replace('-', MINUS)}\N{MULTIPLICATION SIGN}10{raised}"
 
 
 def brief(value: float) -> str:
-    """A number without idle zeros: 1, 0.0021, 3.5."""
-    return f"{value:.6g}".replace("-", MINUS)
+    """A number without idle zeros: 1, 0.0021, 3.5, 2×10⁻⁹."""
+    shown = f"{value:.6g}"
+    return _power(shown) if "e" in shown else shown.replace("-", MINUS)
 
 
 def grouped(value: int) -> str:

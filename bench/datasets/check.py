@@ -96,6 +96,13 @@ def _names(manifest: Manifest) -> Iterator[Finding]:
         first = users.setdefault(item.image, item.key)
         if first != item.key:
             yield Finding("warning", "W-FILE-TWICE", item.image, f"is listed as {first} and as {item.key}")
+        if item.role == "output" and item.image == item.reference:
+            yield Finding(
+                "warning",
+                "W-IS-REFERENCE",
+                item.image,
+                "is its own reference; list pristine images with role reference",
+            )
 
 
 def _presence(manifest: Manifest) -> tuple[list[Finding], list[Item]]:

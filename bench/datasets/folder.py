@@ -93,8 +93,8 @@ class Folder:
         if not items:
             raise UsageError(f"{table.name} lists no image; add one line per image below its header", code="E-CFG")
         _unique(items, rows)
-        texts = {key: str(document[key]) for key in _TEXTS if key in document}
-        name = texts.pop("name", "") or (root.resolve().name if table.name == "items.csv" else table.stem)
+        texts = {key: str(document.get(key, "")) for key in _TEXTS}
+        name = texts["name"] or (root.resolve().name if table.name == "items.csv" else table.stem)
         return Manifest(
             name,
             tuple(items),
@@ -103,7 +103,11 @@ class Folder:
             classes=_classes(document.get("classes", []), items, rows, settings),
             gaps=tuple(sorted((str(k), str(v)) for k, v in document.get("gaps", {}).items())),
             notes=tuple(str(note) for note in document.get("notes", [])),
-            **texts,
+            title=texts["title"],
+            license=texts["license"],
+            source=texts["source"],
+            cite=texts["cite"],
+            reference_generator=texts["reference_generator"],
         )
 
 

@@ -56,7 +56,8 @@ def test_everything_is_there(store: Store, tmp_path: Path) -> None:
 def test_sums_are_those_of_sha256sum(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     store.export(folder, MANIFEST)
-    sums = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
+    lines = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
+    sums = {name: digest for digest, name in lines}
     files = {path.name for path in folder.iterdir()} - {"SHA256SUMS"}
     assert set(sums) == files
     assert len(files) == 8

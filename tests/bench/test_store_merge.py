@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -32,9 +33,11 @@ SCORES = st.tuples(st.sampled_from(NAMES), st.sampled_from(METRICS), OUTCOMES)
 REFUSALS = st.tuples(st.sampled_from(NAMES), st.sampled_from([("E-IMG-TRUNC", "cut"), ("E-IO-GONE", "gone")]))
 FILES = st.tuples(st.sampled_from(NAMES), st.sampled_from(["", " edited"]), st.sampled_from(["", "r", "s"]))
 SETS = st.tuples(st.sampled_from(["g", "h"]), st.sampled_from(["f1", "f2"]), OUTCOMES)
-ACTIONS = st.lists(
-    st.one_of(SCORES, REFUSALS, FILES.map(lambda f: ("file", f)), SETS.map(lambda s: ("set", s))), max_size=8
-)
+ACTION = st.one_of(SCORES, REFUSALS, FILES.map(lambda f: ("file", f)), SETS.map(lambda s: ("set", s)))
+ACTIONS = st.lists(ACTION, max_size=8)
+
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Many small stores are made below: where there is no disk to wait for, if possible."""
 
 
 def build(path: Path, actions: list) -> None:

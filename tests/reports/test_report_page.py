@@ -17,7 +17,7 @@ from typing import Any
 import hostile
 import pytest
 import sample
-from ganiq.bench.errors import UsageError
+from ganiq.bench.errors import IntegrityError, UsageError
 from ganiq.reports import page
 from ganiq.reports.inputs import read
 
@@ -331,6 +331,55 @@ def test_set_metrics_stand_apart(tmp_path: Path) -> None:
     board = out[out.index('id="board"') : out.index('id="classes"')]
     assert board.index("Metrics of whole sets") < board.index(">fid</bdi>")
     assert ">fid</bdi>" in out[out.index('id="generators"') :]
+
+
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=")
+
+
+def _gallery(folder: Path, key: str, image: str = "images/a1.png", place: object = (3, 4, 1, 1)) -> None:
+    (folder / "images").mkdir(exist_ok=True)
+    (folder / "images" / "a1.png").write_bytes(PNG)
+    (folder / "images" / "text.png").write_text("no picture")
+    crop = {"key": key, "image": image, "reference": "", "place": place}
+    (folder / "gallery.json").write_text(json.dumps({"schema": 1, "crops": [crop]}))
+
+
+def test_crops_travel_inside_the_page(tmp_path: Path) -> None:
+    document = sample.write(tmp_path, sample.Options(metrics=3))
+    key = document["disagreements"]["structure" if "structure" in document["disagreements"] else "signal-ratio"][0][
+        "key"
+    ]
+    _gallery(tmp_path, key)
+    inputs = read(tmp_path)
+    out = page.html(inputs, page.Parts(inputs), [])
+    assert f'src="data:image/png;base64,{base64.b64encode(PNG).decode()}" width="1" height="1"' in out
+    assert f'<a href="#crop-1"><bdi>{key}</bdi></a>' in out
+
+
+@pytest.mark.parametrize(
+    ("image", "place"),
+    [
+        ("../secret.png", (0, 0, 1, 1)),
+        ("images/../../secret.png", (0, 0, 1, 1)),
+        ("/etc/passwd", (0, 0, 1, 1)),
+        ("https://evil.example/x.png", (0, 0, 1, 1)),
+        ("images/none.png", (0, 0, 1, 1)),
+        ("images/text.png", (0, 0, 1, 1)),
+        ("images/link.png", (0, 0, 1, 1)),
+        ("images/a1.png", (0, 0, 1)),
+        ("images/a1.png", (0, 0, -1, 1)),
+        ("images/a1.png", None),
+    ],
+)
+def test_a_gallery_reaches_nothing_but_its_crops(tmp_path: Path, image: str, place: object) -> None:
+    (tmp_path / "secret.png").write_bytes(PNG)
+    folder = tmp_path / "report"
+    sample.write(folder, sample.Options(metrics=2, generators=3, references=3))
+    _gallery(folder, "k", image, place)
+    (folder / "images" / "link.png").symlink_to(tmp_path / "secret.png")
+    inputs = read(folder)
+    with pytest.raises(IntegrityError, match="gallery"):
+        page.html(inputs, page.Parts(inputs), [])
 
 
 SCRIPT = """

@@ -167,6 +167,11 @@ def test_significant(value: float, shown: str) -> None:
     assert text.significant(value) == shown
 
 
+@pytest.mark.parametrize(("value", "shown"), [(5.0, "5"), (0.0021, "0.0021"), (-4.2e-15, "−4.2×10⁻¹⁵")])
+def test_brief(value: float, shown: str) -> None:
+    assert text.brief(value) == shown
+
+
 def test_decimals_follow_the_interval() -> None:
     assert text.decimals(0.70, 0.95, 0.8) == 2
     assert text.decimals(900.0, 1100.0, 1000.0) == 0

@@ -106,6 +106,8 @@ def test_a_reference_shown_as_a_condition_is_no_duplicate(tmp_path: Path, paint)
     table = ["image,reference,score,role\n", "ref/r0.png,ref/r0.png,99,reference\n"]
     (tmp_path / "items.csv").write_text("".join(table + [line.rstrip() + ",\n" for line in lines]))
     assert examine(tmp_path) == []
+    (tmp_path / "items.csv").write_text(HEAD + "ref/r0.png,ref/r0.png,99\n" + "".join(lines))
+    assert [(f.code, f.path) for f in examine(tmp_path)] == [("W-IS-REFERENCE", "ref/r0.png")]
 
 
 def test_scores_that_say_nothing(tmp_path: Path, paint) -> None:
