@@ -391,7 +391,7 @@ def list_datasets(as_json: Json = False) -> None:
                 "name": info.name,
                 "what": info.what,
                 "size": info.size,
-                "score": f"{info.kind}, {info.better} is better",
+                "score": f"{info.kind}, {info.better} is better" if info.better else "as items.toml says",
                 "license": info.license,
                 "source": info.source,
                 "layout": info.layout,
@@ -474,7 +474,53 @@ def weights_verify(as_json: Json = False) -> None:
 
     rows = weights.verify()
     _table(rows, ["slot", "status", "path"], as_json)
-    raise typer.Exit(INTEGRITY if any(r["status"] == "differs" for r in rows) else OK)
+    raise typer.Exit(INTEGRITY if any(r["status"] in ("differs", "unreadable") for r in rows) else OK)
+
+
+@app.command()
+def export(
+    store: Annotated[Path, typer.Argument(help="A store, or a report folder that holds one.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+) -> None:
+    """Write a store's scores as CSV tables with checksums, one folder per data set."""
+    from .store import Store
+
+    with Store.open(_store(store)) as opened:
+        for digest, document in opened.manifests().items():
+            folder = out / f"{document.get('name', 'manifest')}-{digest[:12]}"
+            opened.export(folder, digest)
+            _print(str(folder))
+
+
+@app.command()
+def merge(
+    store: Annotated[Path, typer.Argument(help="The store to merge into; made if it does not exist.")],
+    others: Annotated[list[Path], typer.Argument(help="Stores, or report folders that hold one.")],
+) -> None:
+    """Bring the scores of several stores together; different values for one key are conflicts (exit 4)."""
+    from .store import Store
+
+    with Store.open(store) as opened:
+        for other in others:
+            merged = opened.merge(_store(other))
+            _print(f"{other}: {merged.added:,} added, {merged.equal:,} equal, {merged.conflicts:,} conflicts")
+        raise typer.Exit(INTEGRITY if opened.conflicts() else OK)
+
+
+@app.command()
+def repair(store: Annotated[Path, typer.Argument(help="A damaged store, or a report folder that holds one.")]) -> None:
+    """Copy a damaged store aside and save what can be read into a new one."""
+    from .store import Store
+
+    saved = Store.repair(_store(store))
+    _print(f"{saved.scores:,} scores saved; the damaged file was kept as {saved.aside}")
+
+
+def _store(path: Path) -> Path:
+    found = path / "store.sqlite" if path.is_dir() else path
+    if not found.is_file():
+        raise UsageError(f"{path}: there is no store; name a store.sqlite or a folder with one", code="E-IO-MISSING")
+    return found
 
 
 @app.command()

@@ -56,5 +56,14 @@ class Refusal(Exception):
         super().__init__(code, path, found, advice, done)
         self.code, self.path, self.found, self.advice, self.done = code, path, found, advice, done
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are rebuilt from their positional arguments, and may cross a process boundary.
+        return _refusal, (type(self), self.args)
+
     def __str__(self) -> str:
         return f"{self.code} {self.path}: {self.found}; {self.done}; {self.advice}"
+
+
+def _refusal(kind: type[Refusal], parts: tuple[str, str, str, str, str]) -> Refusal:
+    code, path, found, advice, done = parts
+    return kind(code, path, found, advice, done=done)

@@ -87,7 +87,7 @@ def measure(text: str, gate: Mapping[str, str] | None = None) -> Measure:
         document["weights"] = {slot: weights.digest_of(slot) for slot in slots}
         missing = tuple(slot for slot in slots if not weights.present(slot))
         if missing:
-            reason = f"needs weights: `ganiq weights get {' '.join(missing)}`"
+            reason = f"needs weights: `{weights.command_for(missing)}`"
     return Measure(
         spec=spec,
         column=str(Spec(spec.name, changed)),

@@ -12,7 +12,7 @@ import os
 import signal
 import statistics
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,7 +109,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
         number = store.begin(identity, {m.digest: dict(m.document) for m in measures}, record)
         with _signals():
             try:
-                computed, conflicts = _score(store, number, sweep, manifest, measures, found, gate, say)
+                computed = _score(store, number, sweep, manifest, measures, found, gate, say)
                 table, failures, refused = _table(store, manifest, measures)
                 values = _sets(store, number, manifest, measures, found, gate, say)
             except Interrupted:
@@ -118,6 +118,9 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
             except BaseException:
                 store.finish(number, "failed")
                 raise
+        # All there are, not only this run's: a rerun must not publish what an earlier one could not decide.
+        known = {m.digest for m in measures}
+        conflicts = sum(1 for c in store.conflicts() if c.metric in known)
         counts = _counts(table, measures, refused, computed, conflicts)
         say.stage("statistics")
         board = build(
@@ -223,27 +226,29 @@ def _score(
     found: plan.Survey,
     gate: Gate,
     say: Progress,
-) -> tuple[int, int]:
-    """Run what is missing; returns (scores computed, conflicts)."""
+) -> int:
+    """Run what is missing; returns the number of scores computed."""
     usable = [m for m in measures if m.info.needs != "set" and not m.reason]
     settled = store.settled(manifest.digest, [m.digest for m in usable])
     store.link(number, manifest.digest, found.links(manifest))
-    conflicts = store.record(number, manifest.digest, found.refused) if found.refused else 0
+    if found.refused:
+        store.record(number, manifest.digest, found.refused)
     work = list(plan.units(manifest, usable, found, settled, gate))
     total = sum(unit.size for unit in work)
     if not work:
-        return 0, conflicts
+        return 0
     say.stage("scoring", total)
     computed = 0
-    for unit, answer in _executor(sweep, len(work)).run(work, score):
-        if isinstance(answer, Lost):
-            results = lost(unit, CODES[answer.reason], answer.detail)
-        else:
-            results = answer
-            computed += sum(len(r.scores) for r in answer)
-        conflicts += store.record(number, manifest.digest, results)
-        say.advance(unit.size)
-    return computed, conflicts
+    with closing(_executor(sweep, len(work)).run(work, score)) as answers:
+        for unit, answer in answers:
+            if isinstance(answer, Lost):
+                results = lost(unit, CODES[answer.reason], answer.detail)
+            else:
+                results = answer
+                computed += sum(len(r.scores) for r in answer)
+            store.record(number, manifest.digest, results)
+            say.advance(unit.size)
+    return computed
 
 
 def _executor(sweep: Sweep, units: int) -> Any:

@@ -45,7 +45,7 @@ def span(values: Iterable[float | None], pad: float = 0.04) -> tuple[float, floa
     if not known:
         return 0.0, 1.0
     low, high = min(known), max(known)
-    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-300):
         width = abs(low) * 0.05 or 0.5
         return low - width, high + width
     return low - pad * (high - low), high + pad * (high - low)

@@ -85,8 +85,9 @@ def network(resize: bool, device: str = "cpu") -> Any:
             "use the file of the dists-pytorch package",
         )
     vgg16 = load("torchvision.models").vgg16
-    with torch.random.fork_rng(devices=[]):  # building draws random parameters
+    with torch.device("meta"):  # no storage and no random values: all are loaded below
         features = vgg16(weights=None, init_weights=False).features
+    features.to_empty(device="cpu")
     kept = {k.removeprefix("features."): v for k, v in trunk.items() if k.startswith("features.")}
     load_strict(features, kept, name="trunk/vgg16-torchvision")
 

@@ -36,9 +36,11 @@ def network(net: str, device: str = "cpu") -> Module:
 
     trunk, heads = tensors(f"trunk/{TRUNKS[net]}"), tensors(f"lpips/{net}")
     lpips = load("lpips")
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # building draws random parameters
+    with torch.device("meta"), warnings.catch_warnings():  # no storage and no random values: all are loaded below
         warnings.filterwarnings("ignore", "(The parameter 'pretrained'|Arguments other than)", UserWarning)
         module = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    module.to_empty(device="cpu")
+    module.scaling_layer = type(module.scaling_layer)()  # its constants come from the code, not from a file
     load_strict(module, _renamed(module, trunk, heads), name=f"trunk/{TRUNKS[net]}")
     return module.requires_grad_(False).eval().to(device)
 
@@ -47,7 +49,7 @@ def _renamed(module: Module, trunk: dict[str, Tensor], heads: dict[str, Tensor])
     """Tensors under the names of the lpips package, which cuts torchvision's ``features`` into slices."""
     own = module.state_dict()
     slices = {m[2]: m[1] for key in own if (m := re.match(r"net\.(slice\d+)\.(\d+)\.", key))}
-    values = {key: own[key] for key in own if key.startswith("scaling_layer.")}  # constants of the code
+    values = {key: own[key] for key in own if key.startswith("scaling_layer.")}
     for key, value in trunk.items():
         part, _, rest = key.partition(".")
         if part == "features":

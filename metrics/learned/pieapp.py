@@ -82,8 +82,9 @@ def network(stride: int, device: str = "cpu") -> Any:
     if subtract is not None and subtract.ndim == 1:  # the published file lacks one dimension
         values["ref_score_subtract.weight"] = subtract.unsqueeze(1)
     piq = load("piq.pieapp")
-    with torch.random.fork_rng(devices=[]):  # building draws random parameters
+    with torch.device("meta"):  # no storage and no random values: all are loaded below
         model = piq.PieAPPModel()
+    model.to_empty(device="cpu")
     load_strict(model, values, name="pieapp/v0.1")
 
     class Filled(piq.PieAPP):  # type: ignore[name-defined]

@@ -97,8 +97,8 @@ def kills(folder: Path, times: int, latest: float) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_dozen_kills_lose_nothing(tmp_path: Path) -> None:
-    kills(tmp_path, 12, latest=6.0)
+def test_kills_lose_nothing(tmp_path: Path) -> None:
+    kills(tmp_path, 8, latest=5.0)
 
 
 @pytest.mark.slow
@@ -199,7 +199,7 @@ def test_a_troublesome_metric_costs_one_cell(
             pixels = np.asarray(Image.open(path)).copy()
             pixels[0, 0] = 0
             Image.fromarray(pixels).save(path)
-    engine = {"kind": "process", "workers": 2, "timeout": 20}
+    engine = {"kind": "process", "workers": 2, "timeout": 2}
     sweep = build(
         {"data": data, "out": tmp_path / "out", "metrics": ["psnr", f"trouble(what={what!r})"], "engine": engine}
     )

@@ -76,22 +76,27 @@ def pairs(ladder: dict[str, list[tuple[Tensor, Tensor]]]) -> tuple[Tensor, Tenso
     )
 
 
+def random_values(like: Tensor) -> Tensor:
+    """As networks are usually initialised: weights by their fan-in, biases small."""
+    return torch.randn(like.shape) * ((2 / like[0].numel()) ** 0.5 if like.ndim > 1 else 0.05)
+
+
 def stand_in(slot: str) -> dict[str, Tensor]:
     """Tensors of the right names and shapes with seeded random values: for plumbing, never for numbers."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(20261121)
         if slot.startswith("trunk/"):
-            models = load("torchvision.models")
-            make, options = {
-                "trunk/alexnet-torchvision": (models.alexnet, {}),
-                "trunk/vgg16-torchvision": (models.vgg16, {"init_weights": False}),
-                "trunk/squeezenet1_1-torchvision": (models.squeezenet1_1, {}),
-            }[slot]
-            return make(weights=None, **options).state_dict()
+            make = getattr(load("torchvision.models"), slot.removeprefix("trunk/").removesuffix("-torchvision"))
+            with torch.device("meta"):
+                features = make(weights=None).features
+            values = {f"features.{k}": random_values(v) for k, v in features.state_dict().items()}
+            return {**values, "classifier.1.weight": torch.zeros(1)}  # there is one, and nobody uses it
         if slot == "inception/fid-2015-12-05":
             return load("ganiq.metrics.sets.inception").blueprint().state_dict()
         if slot == "pieapp/v0.1":
-            values = load("piq.pieapp").PieAPPModel().state_dict()
+            with torch.device("meta"):
+                model = load("piq.pieapp").PieAPPModel()
+            values = {k: random_values(v) for k, v in model.state_dict().items()}
             values["ref_score_subtract.weight"] = values["ref_score_subtract.weight"].squeeze(1)
             return values
         if slot == "dists/alpha-beta":

@@ -6,6 +6,7 @@ Each comparison spells out the protocol under which the two must agree, and how 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def skimage_ssim(image: np.ndarray, reference: np.ndarray, data_range: float) ->
     """Mean over the windows that lie wholly inside, with Gaussian weights and population covariances."""
     from skimage.metrics import structural_similarity
 
-    _, full = structural_similarity(
+    answer: Any = structural_similarity(
         image,
         reference,
         data_range=data_range,
@@ -134,7 +135,7 @@ def skimage_ssim(image: np.ndarray, reference: np.ndarray, data_range: float) ->
         channel_axis=None if image.ndim == 2 else -1,
         full=True,
     )
-    return float(full[5:-5, 5:-5].mean())
+    return float(answer[1][5:-5, 5:-5].mean())
 
 
 def test_ssim_against_scikit_image(pairs: tuple[Tensor, Tensor]) -> None:
@@ -169,7 +170,7 @@ def test_against_torchmetrics(pairs: tuple[Tensor, Tensor]) -> None:
     for i in range(3):
         one = images[i : i + 1], references[i : i + 1]
         noise = functional.peak_signal_noise_ratio(*one, data_range=1.0)
-        assert float(PSNR()(*one)) == pytest.approx(float(noise), abs=1e-9)
+        assert float(PSNR()(*one)) == pytest.approx(float(noise), abs=1e-5)  # theirs is float32
 
 
 def test_ms_ssim_against_torchmetrics(pairs: tuple[Tensor, Tensor]) -> None:

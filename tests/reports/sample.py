@@ -309,19 +309,14 @@ def _rank(rows: list[dict[str, Any]]) -> None:
 
 
 def _generators(document, generators, classes, g, r, score, columns, known, o, call) -> None:
-    means = {
-        n: np.array(
-            [[columns[n][1][(g == a) & (r == b)].mean() for b in range(o.references)] for a in range(o.generators)]
-        )
-        for n in known
-    }
+    # Items run through generators, then references, then repeats (see ``draw``).
+    grid = lambda v: v.reshape(o.generators, o.references, o.repeats).mean(axis=2)
+    means = {n: grid(columns[n][1]) for n in known}
     place = lambda v, better: stats.rankdata(-v if better == "higher" else v, method="min").astype(int)
     ranks = {call(n): place(means[n].mean(axis=1), columns[n][0]) for n in known}
     people = None
     if score is not None:
-        people = np.array(
-            [[score[(g == a) & (r == b)].mean() for b in range(o.references)] for a in range(o.generators)]
-        )
+        people = grid(score)
         ranks["human"] = place(people.mean(axis=1), "higher")
         for n in known:
             view = means[n].mean(axis=1) * (1 if columns[n][0] == "higher" else -1)
