@@ -185,8 +185,8 @@ class Disagreement(TypedDict):
     generator: str
     score: float
     value: float
-    expected: float
-    """Human score that the fitted curve gives for this metric value."""
+    expected: float | None
+    """Human score that the fitted curve gives for this metric value; None where there is no curve."""
     gap: float
     """Difference of the two percentile ranks, -1 to 1; positive = the metric likes it more than people do."""
 

@@ -8,7 +8,7 @@ changed file is another image.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,8 +19,10 @@ from .measure import Measure
 from .scoring import Cell, File, Unit, tasks_of
 from .types import Item, ItemResult
 
-# Images per unit: small enough that a crash costs seconds, large enough that sending work costs nothing.
+# Images and bytes of images per unit: small enough that a crash costs seconds and progress moves, large
+# enough that sending work costs nothing.
 UNIT = 8
+UNIT_BYTES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,21 @@ def units(
             place = item.reference or ""
             references[place] = reference
             by_reference[place].append(Cell(item.key, image, tuple(lacking)))
-    for place in by_reference:
-        cells = by_reference[place]
-        for start in range(0, len(cells), size):
-            part = tuple(cells[start : start + size])
+    for place, cells in by_reference.items():
+        for part in _parts(cells, found.sizes, size):
             yield Unit(part[0].key, str(manifest.root), references[place], part, tasks, gate)
+
+
+def _parts(cells: Sequence[Cell], sizes: Mapping[str, int], most: int) -> Iterator[tuple[Cell, ...]]:
+    """Cut cells into parts of at most ``most`` images and about ``UNIT_BYTES``."""
+    part: list[Cell] = []
+    load = 0
+    for cell in cells:
+        weight = sizes.get(cell.image.relative, 0)
+        if part and (len(part) == most or load + weight > UNIT_BYTES):
+            yield tuple(part)
+            part, load = [], 0
+        part.append(cell)
+        load += weight
+    if part:
+        yield tuple(part)

@@ -166,7 +166,8 @@ class GaniqErrorConflict(GaniqError):
 
 def dump(document: Any) -> str:
     """JSON with one spelling: sorted nowhere (order has meaning), no NaN, a line feed at the end."""
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()  # file names may hold bytes that are no text
 
 
 def _applicable(measures: list[Measure], manifest: Manifest, sweep: Sweep) -> list[Measure]:

@@ -147,7 +147,18 @@ def sentence(board: Leaderboard, metrics: Sequence[MetricRow]) -> list[tuple[str
         why = next((r[settings["headline"]].get("reason", "") for r in valued), "")
         said += f"; no intervals{': ' + clean(why, 300) if why else ''}"
     out.append((said + ".", False))
-    return out + _waiting(metrics)
+    return out + _blind(board, valued) + _waiting(metrics)
+
+
+def _blind(board: Leaderboard, valued: Sequence[MetricRow]) -> list[tuple[str, bool]]:
+    """A warning where knowing which generator made an image predicts people better than any metric does."""
+    key = board["settings"]["headline"]
+    control = next((row for row in board["controls"] if row["name"] == "algorithm-identity"), None)
+    bar = control[key]["value"] if control else None
+    if bar is None or max(row[key]["value"] or 0.0 for row in valued) >= bar:
+        return []
+    text = f" None of them reaches the control that knows only which generator made the image ({fixed(bar)})."
+    return [(text, False)]
 
 
 def _waiting(metrics: Sequence[MetricRow]) -> list[tuple[str, bool]]:

@@ -408,7 +408,7 @@ def _disagreements(
                 "generator": item.generator,
                 "score": number(item.score) or 0.0,
                 "value": number(value) or 0.0,
-                "expected": number(_curve(curve["kind"], curve["b"], value)) or 0.0,
+                "expected": number(_curve(curve["kind"], curve["b"], value)),
                 "gap": number(float(gaps[n]), 3) or 0.0,
             }
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..manifest import Manifest
+from ..store.export import text
 from ..types import Better, Status
 
 
@@ -76,7 +77,7 @@ class ScoreTable:
         for n, item in enumerate(self.manifest.items):
             writer.writerow(
                 [
-                    item.key, item.group, item.block, item.generator, item.distortion,
+                    *map(text, (item.key, item.group, item.block, item.generator, item.distortion)),
                     item.attrs.get("family") or families.get(item.distortion, ""), item.role,
                     "" if item.score is None else repr(item.score),
                     *(_text(self.columns[name].values[n]) for name in names),

@@ -22,6 +22,7 @@ from __future__ import annotations
 import csv
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,6 +103,7 @@ def test_colour_protocol_of_official_ssim(tid: tuple[Tensor, Tensor], official: 
         assert low < error < high
 
 
+@pytest.mark.slow
 def test_agreement_with_people_on_live(shared_data: Path) -> None:
     """|SROCC| with LIVE's scores: .893 is known for PSNR on this subset."""
     from scipy.stats import spearmanr
@@ -118,8 +120,9 @@ def test_agreement_with_people_on_live(shared_data: Path) -> None:
         metric = make(Spec.parse(name))
         pair = metric.info.needs == "pair"
         values = [float(metric(load(r["image"]), *([load(r["reference"])] if pair else []))) for r in some]
-        return abs(float(spearmanr(values, [float(r["dmos"]) for r in some]).statistic))
+        answer: Any = spearmanr(values, [float(r["dmos"]) for r in some])
+        return abs(float(answer.statistic))
 
     assert agreement("psnr", rows) == pytest.approx(0.893, abs=0.002)
     # BRISQUE was trained on these images: a check of the arithmetic and of the model, not of merit.
-    assert agreement("brisque", rows[::9]) > 0.93  # .979 on all of them
+    assert agreement("brisque", rows) == pytest.approx(0.979, abs=0.002)
