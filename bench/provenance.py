@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from . import threads
 
 # Distributions whose version can move a number.
 PACKAGES = (
@@ -36,12 +37,11 @@ def codecs() -> dict[str, str]:
 
 def machine() -> dict[str, str]:
     """Hardware and interpreter, without host or user names."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": str(cores),
+        "cores": str(threads.cores()),
     }
 
 

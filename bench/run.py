@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import __name__ as _package
-from . import gallery, imports, plan, provenance, registry
+from . import gallery, imports, plan, provenance, registry, threads
 from .atomic import write_text
 from .board import Inputs, ScoreTable, build
 from .board.scores import Column
@@ -32,7 +32,7 @@ from .images import Gate
 from .manifest import Manifest
 from .measure import Measure, choose
 from .progress import Progress, Silent
-from .scoring import lost, score, set_threads
+from .scoring import lost, score
 from .store import Store
 from .sweep import Sweep
 
@@ -123,20 +123,20 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
         conflicts = sum(1 for c in store.conflicts() if c.metric in known)
         counts = _counts(table, measures, refused, computed, conflicts)
         say.stage("statistics")
-        board = build(
-            Inputs(
-                table=table,
-                measures=measures,
-                statistics=sweep.statistics,
-                gate=gate.identity(),
-                sizes=found.sizes,
-                provenance=_provenance(manifest, measures, table, imported),
-                failures=failures,
-                imported=imported,
-                title=sweep.title,
-                set_values=values,
-            )
+        inputs = Inputs(
+            table=table,
+            measures=measures,
+            statistics=sweep.statistics,
+            gate=gate.identity(),
+            sizes=found.sizes,
+            provenance=_provenance(manifest, measures, table, imported),
+            failures=failures,
+            imported=imported,
+            title=sweep.title,
+            set_values=values,
         )
+        with threads.single():
+            board = build(inputs)
         store.finish(number, "done")
     if conflicts:
         raise GaniqErrorConflict(conflicts)
@@ -253,7 +253,7 @@ def _score(
 
 
 def _executor(sweep: Sweep, units: int) -> Any:
-    workers = sweep.engine.workers or _cores()
+    workers = sweep.engine.workers or threads.cores()
     kind = sweep.engine.kind
     if kind == "auto":
         # A pool costs seconds to start (each worker imports torch) and protects from dying metrics.
@@ -262,11 +262,7 @@ def _executor(sweep: Sweep, units: int) -> Any:
     if kind == "serial":
         return factory()
     workers = max(1, min(workers, units))
-    return factory(workers=workers, timeout=sweep.engine.timeout, initializer=partial(set_threads, workers))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return factory(workers=workers, timeout=sweep.engine.timeout, initializer=partial(threads.share, workers))
 
 
 def _table(

@@ -81,16 +81,6 @@ class Unit:
         return [self]
 
 
-def set_threads(workers: int) -> None:
-    """Share the cores among workers: metric kernels that fight for them are slower than single ones."""
-    import os
-
-    import torch
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    torch.set_num_threads(max(1, cores // max(1, workers)))
-
-
 @cache
 def _metric(spec: Spec) -> Any:
     return make(spec)

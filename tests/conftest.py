@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# Tests run side by side, one process per core: threads inside each would only fight (before NumPy is imported).
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -247,15 +247,17 @@ class GanImageDatabase:
 
     def _draws(self, cast: Ballots) -> np.ndarray:
         """(resamples, stimuli) scores refitted on observers drawn with replacement."""
+        from .. import threads
         from ..stats.pairwise import bradley_terry
         from ..stats.stream import generator
 
         rng = generator(self.seed, self.info.name, "observers")
         people = len(cast.observers)
         draws = np.empty((self.resamples, len(cast.stimuli)))
-        for row in draws:
-            weights = np.bincount(rng.integers(0, people, people), minlength=people).astype(float)
-            row[:] = bradley_terry(cast.wins(weights), ridge=RIDGE).theta
+        with threads.single():
+            for row in draws:
+                weights = np.bincount(rng.integers(0, people, people), minlength=people).astype(float)
+                row[:] = bradley_terry(cast.wins(weights), ridge=RIDGE).theta
         return draws
 
 

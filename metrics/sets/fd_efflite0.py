@@ -41,9 +41,7 @@ class FDEfficientNetLite0:
         needs="set",
         better="lower",
         bounds=(0.0, inf),
-        weights=("efficientnet/lite0",),
         cite="Heusel et al. 2017, arXiv:1706.08500; Tan and Le 2019, arXiv:1905.11946",
-        license="Apache-2.0",
         note="Not FID: another network, other values; biased upwards at small N.",
     )
 

@@ -44,9 +44,7 @@ class FID:
         needs="set",
         better="lower",
         bounds=(0.0, inf),
-        weights=("inception/fid-2015-12-05",),
         cite="Heusel et al. 2017, arXiv:1706.08500",
-        license="Apache-2.0 (Inception weights)",
         note="Biased upwards at small N; only values of equal N and one resizer compare.",
     )
 

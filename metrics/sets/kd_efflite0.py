@@ -41,9 +41,7 @@ class KDEfficientNetLite0:
         needs="set",
         better="lower",
         bounds=(-inf, inf),
-        weights=("efficientnet/lite0",),
         cite="Bińkowski et al. 2018, arXiv:1801.01401; Tan and Le 2019, arXiv:1905.11946",
-        license="Apache-2.0",
         note="Not KID: another network, other values; unbiased, so it may be negative.",
     )
 

@@ -45,9 +45,7 @@ class KID:
         needs="set",
         better="lower",
         bounds=(-inf, inf),
-        weights=("inception/fid-2015-12-05",),
         cite="Bińkowski et al. 2018, arXiv:1801.01401",
-        license="Apache-2.0 (Inception weights)",
         note="Unbiased, so it may be negative; usable at smaller N than FID.",
     )
 

@@ -48,8 +48,7 @@ def small(name: str, batch: Tensor) -> Tensor:
     return batch[..., 40:136, 50:153].contiguous() if least <= 96 else batch
 
 
-def random_pair(least: int, height: int, width: int, seed: int) -> tuple[Tensor, Tensor]:
-    del least
+def random_pair(height: int, width: int, seed: int) -> tuple[Tensor, Tensor]:
     random = torch.Generator().manual_seed(seed)
     reference = torch.nn.functional.avg_pool2d(torch.rand(1, 3, height + 2, width + 2, generator=random), 3, 1)
     image = (reference + 0.1 * torch.randn(reference.shape, generator=random)).clamp(0, 1)
@@ -218,18 +217,17 @@ def test_precision_of_the_input_does_not_matter(item_name: str, pairs: tuple[Ten
 @pytest.mark.parametrize(("taller", "wider"), [(0, 0), (0, 13), (1, 6), (7, 0)])
 def test_smallest_and_odd_sizes(item_name: str, taller: int, wider: int) -> None:
     info = registry.metrics.get(item_name).info
-    images, references = random_pair(info.least, info.least + taller, info.least + wider, seed=taller + wider)
+    images, references = random_pair(info.least + taller, info.least + wider, seed=taller + wider)
     value = score(item_name, images, references)
     assert value.shape == (1,)
     assert bool(value.isfinite())
     assert info.bounds[0] <= float(value) <= info.bounds[1]
 
 
-@pytest.mark.parametrize("side", [385, 515])
-def test_sizes_at_which_some_formulas_halve_the_image(item_name: str, side: int) -> None:
+def test_size_at_which_some_formulas_halve_the_image(item_name: str) -> None:
     if ".learned." in registry.metrics.builtin[item_name]:
         pytest.skip("a network: no such rule (DISTS has one at 256, tested with it)")
-    images, references = random_pair(1, side, side + 6, seed=side)
+    images, references = random_pair(385, 391, seed=385)
     value = score(item_name, images, references)
     assert bool(value.isfinite())
 
@@ -238,12 +236,12 @@ def test_smaller_images_are_refused_with_the_number(item_name: str) -> None:
     info = registry.metrics.get(item_name).info
     if info.least == 1:
         pytest.skip("any size will do")
-    images, references = random_pair(1, info.least - 1, info.least + 40, seed=0)
+    images, references = random_pair(info.least - 1, info.least + 40, seed=0)
     with pytest.raises(ValueError, match=rf"at least {info.least}\b"):
         score(item_name, images, references)
 
 
-@pytest.mark.parametrize("levels", [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5), (0.0, 1.0), (1.0, 0.0), (0.2, 0.6)])
+@pytest.mark.parametrize("levels", [(0.0, 0.0), (0.5, 0.5), (0.0, 1.0), (1.0, 0.0)])
 def test_flat_images_give_a_number_or_nan(item_name: str, levels: tuple[float, float]) -> None:
     info = registry.metrics.get(item_name).info
     side = max(info.least, 48)
