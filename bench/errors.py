@@ -58,12 +58,13 @@ class Refusal(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions are rebuilt from their positional arguments, and may cross a process boundary.
-        return _refusal, (type(self), self.args)
+        return _rebuilt, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
         return f"{self.code} {self.path}: {self.found}; {self.done}; {self.advice}"
 
 
-def _refusal(kind: type[Refusal], parts: tuple[str, str, str, str, str]) -> Refusal:
-    code, path, found, advice, done = parts
-    return kind(code, path, found, advice, done=done)
+def _rebuilt(kind: type[Refusal], arguments: tuple[object, ...], state: dict[str, object]) -> Refusal:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error

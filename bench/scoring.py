@@ -86,22 +86,35 @@ def _metric(spec: Spec) -> Any:
     return make(spec)
 
 
-_last: tuple[tuple[str, str, Gate], np.ndarray, Picture] | None = None  # the reference decoded last
+@dataclass
+class Decoded:
+    """One decoded file and its tensors by precision; metrics may remember what they made of a tensor."""
+
+    pixels: np.ndarray
+    picture: Picture
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+    def tensor(self, dtype: str) -> Tensor:
+        if dtype not in self.tensors:
+            self.tensors[dtype] = as_tensor(self.pixels, dtype)
+        return self.tensors[dtype]
 
 
-def _reference(unit: Unit) -> tuple[np.ndarray, Picture]:
+_last: tuple[tuple[str, str, Gate], Decoded] | None = None  # the reference decoded last
+
+
+def _reference(unit: Unit) -> Decoded:
     global _last
     assert unit.reference is not None
     key = (unit.root, unit.reference.sha256, unit.gate)
     if _last is None or _last[0] != key:
-        pixels, picture = _read(unit, unit.reference)
-        _last = (key, pixels, picture)
-    return _last[1], _last[2]
+        _last = (key, _read(unit, unit.reference))
+    return _last[1]
 
 
-def _read(unit: Unit, file: File) -> tuple[np.ndarray, Picture]:
+def _read(unit: Unit, file: File) -> Decoded:
     root = Path(unit.root)
-    return read(root / file.relative, shown=file.relative, sha256=file.sha256, gate=unit.gate, root=root)
+    return Decoded(*read(root / file.relative, shown=file.relative, sha256=file.sha256, gate=unit.gate, root=root))
 
 
 def as_tensor(pixels: np.ndarray, dtype: str) -> Tensor:
@@ -114,45 +127,36 @@ def as_tensor(pixels: np.ndarray, dtype: str) -> Tensor:
 
 def score(unit: Unit) -> list[ItemResult]:
     """Compute a unit: one result per cell, whatever happens to any of them."""
-    reference, facts, refused = None, None, None
+    reference, refused = None, None
     if unit.reference is not None:
         try:
-            reference, facts = _reference(unit)
+            reference = _reference(unit)
         except Refusal as error:
             refused = error
-    return [_cell(unit, cell, reference, facts, refused) for cell in unit.cells]
+    return [_cell(unit, cell, reference, refused) for cell in unit.cells]
 
 
-def _cell(
-    unit: Unit, cell: Cell, reference: np.ndarray | None, facts: Picture | None, refused: Refusal | None
-) -> ItemResult:
+def _cell(unit: Unit, cell: Cell, reference: Decoded | None, refused: Refusal | None) -> ItemResult:
     try:
-        pixels, picture = _read(unit, cell.image)
+        image = _read(unit, cell.image)
     except Refusal as error:
         return ItemResult(cell.key, refusal=(error.code, str(error)))
-    tensors: dict[tuple[str, str], Tensor] = {}
-    ref_hash = unit.reference.sha256 if unit.reference else ""
-
-    def tensor(which: str, dtype: str) -> Tensor:
-        if (which, dtype) not in tensors:
-            source = pixels if which == "image" else reference
-            assert source is not None
-            tensors[which, dtype] = as_tensor(source, dtype)
-        return tensors[which, dtype]
-
+    against = unit.reference.sha256 if unit.reference else ""
     scores = []
     for index in cell.tasks:
         task = unit.tasks[index]
         pair = task.needs == "pair"
-        blank = Score(task.digest, cell.image.sha256, ref_hash if pair else "", None)
-        reason = _obstacle(task, pixels, reference, refused, cell, unit)
+        blank = Score(task.digest, cell.image.sha256, against if pair else "", None)
+        reason = _obstacle(task, image.pixels, reference.pixels if reference else None, refused, cell, unit)
         if reason:
             scores.append(replace(blank, status=reason[0], detail=reason[1]))
             continue
         started = time.perf_counter()
-        inputs = (tensor("image", task.dtype), tensor("reference", task.dtype) if pair else None)
-        scores.append(_measure(task, blank, inputs, started))
-    return ItemResult(cell.key, image=picture, reference=facts, scores=tuple(scores))
+        other = reference.tensor(task.dtype) if pair and reference else None
+        scores.append(_measure(task, blank, (image.tensor(task.dtype), other), started))
+    return ItemResult(
+        cell.key, image=image.picture, reference=reference.picture if reference else None, scores=tuple(scores)
+    )
 
 
 def _obstacle(

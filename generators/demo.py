@@ -33,7 +33,7 @@ from .photographs import PHOTOGRAPHS, square
 if TYPE_CHECKING:
     from ..bench.progress import Progress
 
-SIDE, QUICK_SIDE = 288, 192
+SIDE, QUICK_SIDE = 192, 192
 LEVELS = 5
 SIGMA = 25
 """Noise of the denoising task, on the scale 0 to 255."""

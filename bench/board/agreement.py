@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 from .. import stats
 from ..document import Cell, ClassCell, Fit, WithinSpread
@@ -175,18 +176,42 @@ def in_class(frame: Frame, x: np.ndarray) -> ClassCell:
 
 
 def spearman_matrix(columns: Sequence[np.ndarray], frame: Frame, inside: bool) -> list[list[float | None]]:
-    """SROCC between all pairs of columns: mean over groups within blocks, or pooled."""
-    size = len(columns)
-    matrix: list[list[float | None]] = [[None] * size for _ in range(size)]
-    for a in range(size):
-        matrix[a][a] = 1.0
-        for b in range(a):
-            both = np.isfinite(columns[a]) & np.isfinite(columns[b])
-            x, y = columns[a][both], columns[b][both]
-            if inside:
-                per = stats.within(x, y, frame.groups[both], frame.blocks[both]).values
-                value = float(per.mean()) if len(per) else float("nan")
-            else:
-                value = stats.srocc(x, y)
-            matrix[a][b] = matrix[b][a] = number(value)
-    return matrix
+    """SROCC between all pairs of columns on the rows where all have a value.
+
+    Args:
+        columns: oriented values, NaN where there is none.
+        frame: who belongs together.
+        inside: mean over groups of the coefficients within blocks of at least 5, else one pooled coefficient.
+    """
+    rows = np.flatnonzero(np.isfinite(np.column_stack(columns)).all(axis=1))
+    table = np.column_stack(columns)[rows]
+    if not inside:
+        return [[number(v) for v in line] for line in _spearman(table)]
+    by_group: dict[str, list[np.ndarray]] = {}
+    for block in np.unique(frame.blocks[rows]):
+        members = np.flatnonzero(frame.blocks[rows] == block)
+        if len(members) >= 5:
+            by_group.setdefault(str(frame.groups[rows][members[0]]), []).append(_spearman(table[members]))
+    if not by_group:
+        return [[1.0 if a == b else None for b in range(len(columns))] for a in range(len(columns))]
+    means = [_mean(matrices) for matrices in by_group.values()]
+    return [[number(v) for v in line] for line in _mean(means)]
+
+
+def _spearman(table: np.ndarray) -> np.ndarray:
+    """(n, k) -> (k, k); NaN where a column is constant."""
+    ranks = rankdata(table, axis=0)
+    ranks -= ranks.mean(axis=0)
+    size = np.sqrt((ranks**2).sum(axis=0))
+    ranks /= np.where(size > 0, size, np.nan)
+    found = np.clip(ranks.T @ ranks, -1, 1)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _mean(matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean over matrices, cell by cell, of those that have a value."""
+    stack = np.stack(matrices)
+    known = np.isfinite(stack)
+    total = np.where(known, stack, 0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)

@@ -337,7 +337,10 @@ def _judge(
 
 
 def _overlaps(badge: str, manifest: Manifest) -> bool:
-    return badge.removeprefix("trained on ").casefold() in (manifest.name.casefold(), manifest.title.casefold())
+    def plain(name: str) -> str:
+        return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+    return plain(badge.removeprefix("trained on ")) in (plain(manifest.name), plain(manifest.title))
 
 
 def _common(rows: Sequence[MetricRow], columns: Mapping[str, Column], index: np.ndarray) -> np.ndarray:

@@ -128,9 +128,9 @@ def test_shipped_models_are_the_registered_files() -> None:
     assert np.allclose(niqe["cov"], niqe["cov"].T)
     assert np.linalg.eigvalsh(niqe["cov"]).min() > -1e-12
     assert niqe["window"].sum() == pytest.approx(1)
-    brisque = weights.arrays("brisque/svm-live")
-    assert brisque["support_vectors"].shape == (770, 36)
-    assert brisque["rho"] == pytest.approx(-155.845)
+    brisque = weights.arrays("brisque/release-2011")
+    assert brisque["support_vectors"].shape == (774, 36)
+    assert brisque["rho"] == pytest.approx(-153.591)
     assert brisque["gamma"] == pytest.approx(0.05)
     # A support vector regression is trained under the constraint that its coefficients add up to nothing.
     assert abs(brisque["coefficients"].sum()) < 1e-6
