@@ -1,6 +1,6 @@
 """The embedded demonstration set: photographs degraded and restored on the spot, as a user's folder.
 
-Two parts. Ladders: each photograph in five steps of rising severity, for blur, noise, JPEG, resizing and
+Two parts. Ladders: each photograph in five steps of rising severity, for blur, noise, JPEG and
 restoration by a GAN from ever noisier input; the score is the step, known by construction, nobody was asked.
 Restorations: one fourfold enlargement and one denoising task by every restorer at hand; they have no score and
 are what the leaderboard ranks. The folder holds ``items.csv`` and ``items.toml`` like any folder of a user.
@@ -59,14 +59,6 @@ LADDERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "traditional",
         ("jpeg(quality=75)", "jpeg(quality=45)", "jpeg(quality=25)", "jpeg(quality=12)", "jpeg(quality=5)"),
     ),
-    "resize": (
-        "Shrunk and enlarged, bicubic",
-        "traditional",
-        (
-            "down-up(factor=1.5)", "down-up(factor=2)", "down-up(factor=3)", "down-up(factor=4.5)",
-            "down-up(factor=6)",
-        ),
-    ),
     "gan": (
         "Enlarged by a GAN from noisy input",
         "gan",
@@ -76,9 +68,9 @@ LADDERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 """Code -> title, family, recipes by rising severity. Those of ``gan`` are then restored by ``_LADDER_GAN``."""
 _LADDER_GAN = "realesr-animevideov3"
 
-ENLARGE = ("nearest", "bilinear", "bicubic", "lanczos", "back-projection")
+ENLARGE = ("nearest", "bicubic", "lanczos", "back-projection")
 NETWORKS = ("realsr-df2k", "realesrgan-x4plus", "realesrgan-x4plus-anime", "realesr-animevideov3")
-DENOISE = ("nlm", "tv-chambolle", "wavelet", "bilateral")
+DENOISE = ("nlm", "tv-chambolle", "wavelet")
 _QUICK_NETWORKS = ("realsr-df2k", "realesr-animevideov3")
 _CLASSES = {
     "sr-network": ("Enlarged 4x by a network trained as a GAN", "gan"),
