@@ -160,7 +160,7 @@ def _card(manifest: Manifest) -> DatasetCard:
     scale = manifest.scale
     scored = [i for i in outputs if i.score is not None]
     shares: dict[str, float] = {}
-    if scale is not None and len(scored) > 2:
+    if scale is not None and scale.kind != "severity" and len(scored) > 2:
         y = np.array([i.score for i in scored], float)
         groups = np.array([i.group for i in scored])
         generators = np.array([i.generator for i in scored])
