@@ -237,7 +237,7 @@ def _board(document: Any, as_json: bool) -> None:
                 "name": row["name"],
                 "source": row["source"],
                 "status": row["status"],
-                "reason": row["reason"],
+                "reason": row["reason"] if as_json or len(row["reason"]) <= 90 else row["reason"][:87] + "...",
                 "n": f"{row['n_used']}/{row['n_expected']}",
             }
             for key in ("srocc_within", "srocc_pooled", "krocc", "plcc_raw", "plcc_fit"):

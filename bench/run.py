@@ -282,6 +282,7 @@ def _table(
             "controls are shown; put the images where the layout expects them"
         )
         failures = [_failure("", "", "failed", message)]
+        refused = dict.fromkeys(refused, ("E-IO-MISSING", message))
     for m in measures:
         if m.info.needs == "set":
             continue

@@ -67,7 +67,9 @@ def test_list_metrics_json_has_the_promised_fields() -> None:
     assert wanted <= names
     for row in rows:
         assert {"name", "needs", "available", "reason"} <= row.keys()
-        assert row["available"] or "ganiq weights get" in row["reason"]
+        assert row["available"] or row["reason"].startswith("needs weights: `")
+    lpips = next(row for row in rows if row["name"] == "lpips-alex")
+    assert lpips["available"] or "ganiq weights get" in lpips["reason"]
 
 
 def test_list_datasets_json_says_where_to_get_each() -> None:

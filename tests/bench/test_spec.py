@@ -39,7 +39,7 @@ def test_nonsense_is_one_sentence(text: str) -> None:
 
 
 def test_unknown_parameter_names_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="color, sigma, window|window, sigma, color"):
+    with pytest.raises(UsageError, match=r"color, sigma, window|window, sigma, color"):
         Spec.of("ssim", make, {"windw": 7})
 
 

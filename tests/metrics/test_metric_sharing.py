@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from ganiq.bench import vision
 from ganiq.metrics import memory
 from ganiq.metrics.classical.fsim import FSIM
