@@ -49,7 +49,7 @@ def main() -> None:
         _fail(str(error))
         code = INCOMPLETE
     except KeyboardInterrupt:
-        _fail("stopped")
+        _fail("stopped; run the same command again to go on")
         code = 130
     except BrokenPipeError:
         code = OK

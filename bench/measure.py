@@ -7,6 +7,7 @@ device, batch size, threads and workers are provenance, and tests prove that the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,10 @@ def measure(text: str, gate: Mapping[str, str] | None = None) -> Measure:
         document["weights"] = {slot: weights.digest_of(slot) for slot in slots}
         missing = tuple(slot for slot in slots if not weights.present(slot))
         if missing:
-            reason = f"needs weights: `{weights.command_for(missing)}`"
+            command = weights.command_for(missing)
+            if info.name in weights.groups():  # the short name, which stands for the same files
+                command = re.sub(r"(?<=ganiq weights get )[^&]*[^& ]", info.name, command)
+            reason = f"needs weights: `{command}`"
     return Measure(
         spec=spec,
         column=str(Spec(spec.name, changed)),

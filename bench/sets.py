@@ -79,7 +79,7 @@ def _one(
     except Refusal as error:
         return None, "failed", str(error)
     except Exception as error:
-        line = " ".join(str(error).split())[:300]
+        line = " ".join(str(error).split())[:300].removeprefix(f"{m.spec.name}: ")
         return None, "failed", f"E-METRIC-ERROR {m.spec.name}: {line}"
     if not math.isfinite(value):
         code = "E-VAL-NAN" if math.isnan(value) else "E-VAL-INF"

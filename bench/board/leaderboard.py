@@ -526,7 +526,9 @@ def _sets(document: Leaderboard, inputs: Inputs) -> None:
         values = inputs.set_values[m.column]
         for row in document["generators"]:
             value, reason = values.get(row["name"], (None, "not computed"))
-            row["metrics"][m.column] = {"value": number(value), "low": None, "high": None, "reason": reason}
+            row["metrics"][m.column] = {"value": number(value), "low": None, "high": None}
+            if reason:
+                row["metrics"][m.column]["reason"] = reason
 
 
 def _subtitle(document: Leaderboard) -> str:

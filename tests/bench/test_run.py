@@ -218,7 +218,7 @@ def test_missing_weights_are_a_row_with_the_command(
     outcome = go(folder, tmp_path / "out", ("psnr", "lpips-alex"))
     lpips = row(outcome, "lpips-alex")
     assert lpips["status"] == "needs-weights"
-    assert "ganiq weights get" in lpips["reason"]
+    assert lpips["reason"] == "needs weights: `ganiq weights get lpips-alex`"
     assert lpips["srocc_pooled"]["value"] is None
     assert lpips["tier"] is None
     assert outcome.exit_code == 1
@@ -367,3 +367,44 @@ def test_generators_on_different_references_are_ranked_on_the_shared_ones(tmp_pa
     board = outcome.leaderboard["generator_board"]
     assert len(board["references"]) == 8
     assert "noise5 (8)" in board["note"]
+
+
+def test_set_metrics_stand_on_the_generator_board(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features once per image and extractor, kept beside the store; a seeded projection stands for the network."""
+    import sys
+    import types
+
+    import torch
+    from ganiq.bench import registry
+    from ganiq.bench.protocols import ExtractorInfo, MetricInfo
+
+    calls = []
+
+    class Projection:
+        info = ExtractorInfo("projection-test", "Random projection", 4, preprocessing="mean of 4 bands")
+
+        def __call__(self, images: torch.Tensor) -> torch.Tensor:
+            calls.append(1)
+            return images.mean(dim=(2, 3)).repeat(1, 2)[:, :4] + images.std(dim=(1, 2, 3))[:, None]
+
+    class Distance:
+        info = MetricInfo("distance-test", "Distance", needs="set", better="lower", bounds=(0.0, 1e9))
+        features = "projection-test"
+
+        def __call__(self, generated: torch.Tensor, real: torch.Tensor) -> float:
+            return float((generated.mean(0) - real.mean(0)).norm())
+
+    module = types.ModuleType("ganiq.set_metric_test")
+    module.Projection, module.Distance = Projection, Distance  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ganiq.set_metric_test", module)
+    monkeypatch.setitem(registry.metrics.builtin, "distance-test", "set_metric_test:Distance")  # type: ignore[arg-type]
+    monkeypatch.setitem(registry.extractors.builtin, "projection-test", "set_metric_test:Projection")  # type: ignore[arg-type]
+    outcome = go(folder, tmp_path, ("psnr", "distance-test"))
+    values = [g["metrics"]["distance-test"]["value"] for g in outcome.leaderboard["generators"]]
+    assert values == sorted(values), "more noise lies further away"
+    assert len(calls) == 6 * 9 + 9
+    go(folder, tmp_path, ("psnr", "distance-test"))
+    assert len(calls) == 6 * 9 + 9, "features come from the cache"
+    assert row(outcome, "distance-test")["needs"] == "set"
