@@ -44,6 +44,10 @@ def board(
     shared, kept, note = _shared({g: set(by) for g, by in cells.items()})
     if not shared:
         return [], {**empty, "note": "no reference is shared by all generators; give every model the same inputs"}
+    tasks = {manifest.items[rows[0]].attrs.get("task", "") for g in kept for rows in cells[g].values()} - {""}
+    if len(tasks) > 1:
+        warning = f"different tasks stand on one table ({', '.join(sorted(tasks))}); compare generators of one task"
+        note = f"{note}; {warning}" if note else warning
     order = sorted(shared)
     human = _human(manifest)
     scored = human is not None and all(np.isfinite(_means(human, cells[g], order)).all() for g in kept)

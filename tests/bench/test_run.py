@@ -408,3 +408,13 @@ def test_set_metrics_stand_on_the_generator_board(
     go(folder, tmp_path, ("psnr", "distance-test"))
     assert len(calls) == 6 * 9 + 9, "features come from the cache"
     assert row(outcome, "distance-test")["needs"] == "set"
+
+
+def test_generators_of_different_tasks_are_not_passed_off_as_rivals(tmp_path: Path) -> None:
+    data = make_folder(tmp_path / "data")
+    lines = (data / "items.csv").read_text().splitlines()
+    marked = [lines[0] + ",task"] + [f"{line},{'x4' if 'noise1' in line else 'denoise'}" for line in lines[1:]]
+    (data / "items.csv").write_text("\n".join(marked) + "\n")
+    note = go(data, tmp_path / "out", ("psnr",)).leaderboard["generator_board"]["note"]
+    assert "different tasks" in note
+    assert "denoise, x4" in note
