@@ -139,7 +139,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
             board = build(inputs)
         store.finish(number, "done")
     if conflicts:
-        raise GaniqErrorConflict(conflicts)
+        raise NotDeterministic(conflicts)
     families = {c.code: c.family or "" for c in manifest.classes}
     write_text(sweep.out / "scores.csv", table.csv(families))
     write_text(sweep.out / "leaderboard.json", dump(board))
@@ -147,11 +147,11 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
     write_text(sweep.out / "run.json", dump(record))
     if sweep.gallery:
         gallery.write(sweep.out, board, manifest, gate)
-    partial_ = counts["failed"] + counts["skipped"] + counts["refused"] + counts["needs-weights"]
-    return Outcome(sweep.out, board, counts, INCOMPLETE if partial_ else OK)
+    incomplete = counts["failed"] + counts["skipped"] + counts["refused"] + counts["needs-weights"]
+    return Outcome(sweep.out, board, counts, INCOMPLETE if incomplete else OK)
 
 
-class GaniqErrorConflict(GaniqError):
+class NotDeterministic(GaniqError):
     """A metric gave two values for the same pixels."""
 
     exit_code = INTEGRITY

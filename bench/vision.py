@@ -28,9 +28,9 @@ def load_torchvision() -> ModuleType:
     for name in [n for n in sys.modules if n == "torchvision" or n.startswith("torchvision.")]:
         del sys.modules[name]
     if _declared is None:
-        import torch
+        from torch import library
 
-        _declared = torch.library.Library("torchvision", "DEF")
+        _declared = library.Library("torchvision", "DEF")
         for operator in ("nms", "qnms"):
             _declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     return importlib.import_module("torchvision")

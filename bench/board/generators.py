@@ -11,7 +11,7 @@ from ..document import Cell, GeneratorBoard, GeneratorRow
 from ..manifest import Manifest
 from ..types import Estimate
 from .agreement import blank, cell, number
-from .scores import ScoreTable
+from .scores import ScoreTable, family
 
 # Above this many generators the pairwise family of tests costs more than it tells.
 MOST_TESTED = 150
@@ -58,7 +58,7 @@ def board(
             "name": name,
             "title": name,
             "distortion": first.distortion,
-            "family": first.attrs.get("family") or families.get(first.distortion, ""),
+            "family": family(first, families),
             "n": len(order),
             "human": blank("not scored by people"),
             "human_tier": None,

@@ -31,6 +31,7 @@ from .controls import controls, frame_of
 from .generators import board as generator_board
 from .ranking import Ranked, rank
 from .scores import Column, ScoreTable
+from .scores import family as family_of
 
 Source = Literal["computed", "imported", "published", "control"]
 
@@ -197,7 +198,7 @@ def _card(manifest: Manifest) -> DatasetCard:
 def _classes(manifest: Manifest, index: np.ndarray, families: Mapping[str, str]) -> list[ClassColumn]:
     items = [manifest.items[n] for n in index]
     columns: list[ClassColumn] = []
-    counts = {f: sum(_family(i, families) == f for i in items) for f in ("gan", "traditional")}
+    counts = {f: sum(family_of(i, families) == f for i in items) for f in ("gan", "traditional")}
     titles = {"gan": "GAN-based", "traditional": "Traditional"}
     if all(counts.values()):
         columns += [{"code": f"family:{f}", "title": titles[f], "family": f, "n": n} for f, n in counts.items()]
@@ -208,10 +209,6 @@ def _classes(manifest: Manifest, index: np.ndarray, families: Mapping[str, str])
     if len([c for c in columns if not c["code"].startswith("family:")]) < 2:
         return [c for c in columns if c["code"].startswith("family:")]
     return columns
-
-
-def _family(item: object, families: Mapping[str, str]) -> str:
-    return item.attrs.get("family") or families.get(item.distortion, "")  # type: ignore[attr-defined]
 
 
 def _population(frame: Frame, headline: str) -> str:
@@ -303,7 +300,7 @@ def _judge(
         return None
     part = frame.rows(shared)
     items = [manifest.items[n] for n in index[shared]]
-    family = np.array([_family(i, families) for i in items])
+    family = np.array([family_of(i, families) for i in items])
     code = np.array([i.distortion for i in items])
     within: dict[str, stats.Within] = {}
     oriented: dict[str, np.ndarray] = {}

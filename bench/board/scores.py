@@ -12,7 +12,7 @@ import numpy as np
 
 from ..manifest import Manifest
 from ..store.export import text
-from ..types import Better, Status
+from ..types import Better, Item, Status
 
 
 @dataclass
@@ -78,12 +78,17 @@ class ScoreTable:
             writer.writerow(
                 [
                     *map(text, (item.key, item.group, item.block, item.generator, item.distortion)),
-                    item.attrs.get("family") or families.get(item.distortion, ""), item.role,
+                    family(item, families), item.role,
                     "" if item.score is None else repr(item.score),
                     *(_text(self.columns[name].values[n]) for name in names),
                 ]
             )  # fmt: skip
         return out.getvalue()
+
+
+def family(item: Item, families: Mapping[str, str]) -> str:
+    """``gan``, ``traditional`` or empty: what the item says, else what its distortion class says."""
+    return item.attrs.get("family") or families.get(item.distortion, "")
 
 
 def _text(value: float) -> str:
