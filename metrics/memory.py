@@ -1,8 +1,9 @@
-"""What one image alone determines, computed once and shared by all metrics that ask for it.
+"""Remembering what was computed from an image, for the next metric that needs the same.
 
-The harness hands the same tensor of a reference to every metric and for every output of that reference.
-Values are kept by the identity of the tensor they were made from, never by its content or address alone, and
-only the last few tensors are remembered. A metric must not change its inputs in place.
+Several metrics begin alike (luma, gradients, saliency, moments in a window), and a reference stays while its
+outputs come and go. The harness hands the same tensors to every metric, and the same reference to all of its
+outputs. Values are kept by the identity of the tensors they were made from, never by content or address
+alone; they go when the tensor goes, when it is changed in place, and at the latest after a few more tensors.
 """
 
 from __future__ import annotations
@@ -16,9 +17,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
-MOST = 4
+MOST = 8
+"""Tensors, or pairs of them, whose values are kept at a time; what was made from kept values is not counted."""
 
-_kept: OrderedDict[int, tuple[weakref.ref[Any], dict[str, Any]]] = OrderedDict()
+
+class _Entry:
+    def __init__(self, key: tuple[int, ...], tensors: tuple[Tensor, ...]) -> None:
+        self.versions = tuple(t._version for t in tensors)
+        self.tensors = tuple(weakref.ref(t, lambda _: _kept.pop(key, None)) for t in tensors)
+        self.values: dict[str, Any] = {}
+
+    def fits(self, tensors: tuple[Tensor, ...]) -> bool:
+        return all(ref() is t for ref, t in zip(self.tensors, tensors)) and self.versions == tuple(
+            t._version for t in tensors
+        )
+
+
+_kept: OrderedDict[tuple[int, ...], _Entry] = OrderedDict()
+_made: dict[int, weakref.ref[Tensor]] = {}
+"""Tensors that are kept values themselves: they live as long as the entry that holds them."""
 
 
 def recall(image: Tensor, name: str, make: Callable[[Tensor], T]) -> T:
@@ -29,15 +46,41 @@ def recall(image: Tensor, name: str, make: Callable[[Tensor], T]) -> T:
         name: what the value is, with every parameter it depends on.
         make: computes it; pure.
     """
-    key = id(image)
+    return _recall((image,), name, make)
+
+
+def recall_pair(image: Tensor, reference: Tensor, name: str, make: Callable[[Tensor, Tensor], T]) -> T:
+    """``make(image, reference)``, or what it gave for these very two tensors; see ``recall``."""
+    return _recall((image, reference), name, make)
+
+
+def _recall(tensors: tuple[Tensor, ...], name: str, make: Callable[..., T]) -> T:
+    import torch
+
+    if any(t.is_inference() or t.requires_grad for t in tensors):
+        return make(*tensors)  # a change in place could not be seen, or a graph would be kept
+    key = tuple(id(t) for t in tensors)
     entry = _kept.get(key)
-    if entry is None or entry[0]() is not image:
-        entry = (weakref.ref(image), {})
-        _kept[key] = entry
+    if entry is None or not entry.fits(tensors):
+        entry = _kept[key] = _Entry(key, tensors)
     _kept.move_to_end(key)
-    while len(_kept) > MOST:
-        _kept.popitem(last=False)
-    values = entry[1]
-    if name not in values:
-        values[name] = make(image)
-    return values[name]
+    if name not in entry.values:
+        # Not in inference mode, so that a value can in turn be asked for what is made from it.
+        with torch.inference_mode(False), torch.no_grad():
+            value = entry.values[name] = make(*tensors)
+        if isinstance(value, torch.Tensor) and value is not tensors[0]:
+            _mark(value)
+        _forget()
+    return entry.values[name]
+
+
+def _mark(value: Tensor) -> None:
+    key = id(value)
+    _made[key] = weakref.ref(value, lambda _: _made.pop(key, None))
+
+
+def _forget() -> None:
+    """Drop the oldest entries beyond ``MOST``; those of made tensors go with the entry that holds the tensor."""
+    given = [key for key in _kept if not any(part in _made for part in key)]
+    for key in given[: max(0, len(given) - MOST)]:
+        _kept.pop(key, None)

@@ -1,4 +1,4 @@
-"""Calling piq so that its answer depends on one image only, and always is a number or NaN."""
+"""Scoring one image at a time, so that an answer depends on one image only and always is a number or NaN."""
 
 from __future__ import annotations
 
@@ -31,12 +31,18 @@ def apply(function: str, images: Tensor, references: Tensor | None = None, **opt
 
 
 def each(function: Callable[..., Tensor], images: Tensor, references: Tensor | None = None, **options: Any) -> Tensor:
-    """Run a function of (1,C,H,W) batches on every image of a batch; see ``apply``."""
+    """Run a function of (1,C,H,W) batches on every image of a batch; see ``apply``.
+
+    A batch of one is handed on as it is: what is remembered about that very tensor (memory.py) serves the
+    next metric too.
+    """
     import torch
 
     values = []
     for i in range(images.shape[0]):
-        batch = (images[i : i + 1],) if references is None else (images[i : i + 1], references[i : i + 1])
+        batch = (images,) if references is None else (images, references)
+        if images.shape[0] > 1:
+            batch = tuple(whole[i : i + 1] for whole in batch)
         try:
             values.append(function(*batch, **options).reshape(()))
         except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]

@@ -15,6 +15,11 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..memory import recall
+from .apply import each
+from .gradients import SCHARR, alike, magnitude
+from .planes import averaged, square, yiq
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -31,7 +36,6 @@ DEVIATIONS = 2.0
 """Noise threshold in standard deviations above the mean noise energy ..."""
 OVERESTIMATE = 1.7
 """... divided by this, found empirically by Kovesi for these filters."""
-YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 
 class Maps(NamedTuple):
@@ -50,19 +54,9 @@ class _Bank(NamedTuple):
 
 def maps(image: Tensor) -> Maps:
     """Maps of one image (1,3,H,W) in [0,1]."""
-    import torch
-    from torch.nn import functional
-
-    pixels = image * 255
-    size = max(1, round(min(image.shape[-2:]) / 256))
-    if size > 1:
-        pixels = functional.avg_pool2d(pixels, size)
-    weights = torch.tensor(YIQ, dtype=image.dtype, device=image.device)
-    yiq = torch.einsum("oc,nchw->nohw", weights, pixels)
-    luma = yiq[:, :1]
-    step = torch.tensor([[-3.0, 0, 3], [-10, 0, 10], [-3, 0, 3]], dtype=image.dtype, device=image.device) / 16
-    gradient = functional.conv2d(luma, torch.stack([step, step.T])[:, None], padding=1).square().sum(1, True).sqrt()
-    return Maps(phase_congruency(luma[0, 0])[None, None], gradient, yiq[:, 1:2], yiq[:, 2:])
+    planes = averaged(yiq(image), square(image), "cut")
+    luma = planes[:, :1]
+    return Maps(phase_congruency(luma[0, 0])[None, None], magnitude(luma, SCHARR), planes[:, 1:2], planes[:, 2:])
 
 
 def phase_congruency(luma: Tensor) -> Tensor:
@@ -77,14 +71,16 @@ def phase_congruency(luma: Tensor) -> Tensor:
     amplitude = torch.zeros_like(luma)
     for direction in range(ORIENTATIONS):
         response = torch.fft.ifft2(spectrum * bank.filters[direction])
-        strength = response.abs()
-        total = response.sum(0)
-        mean = total / (total.abs() + tiny)
-        turned = response * mean.conj()
-        own = (turned.real - turned.imag.abs()).sum(0)
-        threshold = bank.noise[direction] * strength[0].square().median().sqrt()
+        even, odd = response.real.contiguous(), response.imag.contiguous()
+        squares = even.square() + odd.square()
+        cosine, sine = even.sum(0), odd.sum(0)
+        length = (cosine.square() + sine.square()).sqrt() + tiny
+        cosine, sine = cosine / length, sine / length
+        # Response along the mean phase, less what lies across it.
+        own = (even * cosine + odd * sine - (odd * cosine - even * sine).abs()).sum(0)
+        threshold = bank.noise[direction] * squares[0].median().sqrt()
         energy += (own - threshold).clamp_min(0)
-        amplitude += strength.sum(0)
+        amplitude += squares.sqrt().sum(0)
     return (energy + tiny) / (amplitude + tiny)
 
 
@@ -132,26 +128,14 @@ def _bank(height: int, width: int, dtype: torch.dtype, device: torch.device) -> 
 
 def similarity(images: Tensor, references: Tensor, *, chroma: bool) -> Tensor:
     """FSIM (N,) of (N,3,H,W) pairs in [0,1]; with ``chroma`` FSIMc."""
+    return each(lambda *both: _similarity(*(recall(x, "fsim", maps) for x in both), chroma), images, references)
+
+
+def _similarity(x: Maps, y: Maps, chroma: bool) -> Tensor:
     import torch
 
-    from ..memory import recall
-
-    values = []
-    for n in range(images.shape[0]):
-        # The whole batch of one is the harness's own tensor, which it hands to the next metric as well.
-        one = images if images.shape[0] == 1 else images[n : n + 1]
-        other = references if references.shape[0] == 1 else references[n : n + 1]
-        x, y = recall(one, "fsim-maps", maps), recall(other, "fsim-maps", maps)
-        weight = torch.maximum(x.phase, y.phase)
-        score = _alike(x.phase, y.phase, 0.85) * _alike(x.gradient, y.gradient, 160) * weight
-        if chroma:
-            score = score * (_alike(x.i, y.i, 200) * _alike(x.q, y.q, 200)).abs() ** 0.03
-        values.append(score.sum() / weight.sum())
-    if not values:
-        return images.new_zeros(0)
-    answer = torch.stack(values)
-    return torch.where(answer.isfinite(), answer, torch.nan)
-
-
-def _alike(a: Tensor, b: Tensor, constant: float) -> Tensor:
-    return (2 * a * b + constant) / (a.square() + b.square() + constant)
+    weight = torch.maximum(x.phase, y.phase)
+    score = alike(x.phase, y.phase, 0.85) * alike(x.gradient, y.gradient, 160) * weight
+    if chroma:
+        score = score * (alike(x.i, y.i, 200) * alike(x.q, y.q, 200)).abs() ** 0.03
+    return score.sum() / weight.sum()

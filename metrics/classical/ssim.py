@@ -10,7 +10,7 @@ IEEE Transactions on Image Processing 13(4), 2004. doi:10.1109/TIP.2003.819861
 Protocol: the mean of the three colour channels (the paper compares gray images: ``ssim-gray``). With
 ``downsample`` the images are first averaged over squares of f = max(1, round(shortest side / 256)) pixels,
 as the authors recommend for the usual viewing distance; at 288x288 (PIPAL) f is 1 and nothing happens.
-Computed by piq.
+Equal to piq to 1e-5 (structure.py).
 """
 
 from __future__ import annotations
@@ -20,9 +20,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ...bench.protocols import MetricInfo
 from ..inputs import crop, pair
-from .apply import apply
+from ..memory import recall
+from .apply import each
+from .planes import averaged, square
+from .structure import means
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 
@@ -55,8 +60,11 @@ class SSIM:
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         images, references = pair("ssim", images, references, least=self.window)
-        images, references = (crop("ssim", batch, self.crop, self.window) for batch in (images, references))
-        return structure(images, references, self.window, self.sigma, self.downsample)
+
+        def planes(image: Tensor) -> Tensor:
+            return recall(image, f"crop-{self.crop}", lambda x: crop("ssim", x, self.crop, self.window))
+
+        return structure(images, references, self.window, self.sigma, self.downsample, planes)
 
 
 def check_window(name: str, window: int, sigma: float) -> None:
@@ -68,17 +76,30 @@ def check_window(name: str, window: int, sigma: float) -> None:
 
 
 def structure(
-    images: Tensor, references: Tensor, window: int, sigma: float, downsample: bool, peak: float = 1.0
+    images: Tensor,
+    references: Tensor,
+    window: int,
+    sigma: float,
+    downsample: bool,
+    planes: Callable[[Tensor], Tensor],
+    peak: float = 1.0,
 ) -> Tensor:
-    """Mean SSIM of (N,C,H,W) batches in [0,peak] -> (N,)."""
-    return apply(
-        "ssim",
-        images,
-        references,
-        kernel_size=window,
-        kernel_sigma=sigma,
-        data_range=peak,
-        downsample=downsample,
-        k1=0.01,
-        k2=0.03,
-    )
+    """Mean SSIM of (N,3,H,W) batches in [0,1] -> (N,).
+
+    Args:
+        images: (N,3,H,W).
+        references: of the same shape.
+        window: side of the window in pixels.
+        sigma: its standard deviation in pixels.
+        downsample: average large images first.
+        planes: (1,3,H,W) -> the (1,C,h,w) in [0,peak] to compare; remembered by the caller where it costs.
+        peak: largest value of the planes.
+    """
+
+    def reduced(image: Tensor) -> Tensor:
+        compared = planes(image)
+        if downsample and (side := square(compared)) > 1:
+            return recall(compared, f"averaged-{side}", lambda whole: averaged(whole, side, "cut"))
+        return compared
+
+    return each(lambda x, y: means(reduced(x), reduced(y), window, sigma, peak).whole.mean(), images, references)

@@ -7,7 +7,8 @@ Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility
 IEEE Transactions on Image Processing 13(4), 2004. doi:10.1109/TIP.2003.819861
 
 Protocol: full-range gray rounded to integers, data range 255; no downsampling unless asked for. Published
-values of SSIM on colour images of rating data sets are mostly these. Computed by piq.
+values of SSIM on colour images of rating data sets are mostly these. Equal to
+piq to 1e-5.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ...bench.protocols import MetricInfo
 from ..inputs import crop, pair
+from ..memory import recall
 from .luma import gray
 from .ssim import check_window, structure
 
@@ -54,5 +56,8 @@ class SSIMGray:
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         images, references = pair("ssim-gray", images, references, least=self.window)
-        images, references = (gray(crop("ssim-gray", batch, self.crop, self.window)) for batch in (images, references))
-        return structure(images, references, self.window, self.sigma, self.downsample, peak=255.0)
+
+        def planes(image: Tensor) -> Tensor:
+            return recall(image, f"gray-{self.crop}", lambda x: gray(crop("ssim-gray", x, self.crop, self.window)))
+
+        return structure(images, references, self.window, self.sigma, self.downsample, planes, peak=255.0)

@@ -7,7 +7,8 @@ Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility
 IEEE Transactions on Image Processing 13(4), 2004. doi:10.1109/TIP.2003.819861
 
 Protocol: studio range 16-235, not rounded; no downsampling unless asked for; such papers also cut ``crop``
-pixels from each side, as many as the scale factor: ``ssim-y(crop=4)`` for x4. Computed by piq.
+pixels from each side, as many as the scale factor: ``ssim-y(crop=4)`` for x4. Equal to
+piq to 1e-5.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ...bench.protocols import MetricInfo
 from ..inputs import crop, pair
+from ..memory import recall
 from .luma import studio
 from .ssim import check_window, structure
 
@@ -54,5 +56,8 @@ class SSIMLuma:
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         images, references = pair("ssim-y", images, references, least=self.window)
-        images, references = (studio(crop("ssim-y", batch, self.crop, self.window)) for batch in (images, references))
-        return structure(images, references, self.window, self.sigma, self.downsample, peak=255.0)
+
+        def planes(image: Tensor) -> Tensor:
+            return recall(image, f"studio-{self.crop}", lambda x: studio(crop("ssim-y", x, self.crop, self.window)))
+
+        return structure(images, references, self.window, self.sigma, self.downsample, planes, peak=255.0)
