@@ -45,7 +45,7 @@ class GMSD:
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         images, references = pair("gmsd", images, references, least=4)
         return each(
-            lambda *both: deviation(*(recall(x, "gradient-halved", gradient) for x in both)), images, references
+            lambda x, y: deviation(recall(x, "gmsd", gradient), recall(y, "gmsd", gradient)), images, references
         )
 
 

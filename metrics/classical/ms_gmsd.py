@@ -49,7 +49,7 @@ class MSGMSD:
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         images, references = pair("ms-gmsd", images, references, least=17)
-        return each(lambda *both: recall_pair(*both, "ms-gmsd", multiscale), images, references)
+        return each(lambda x, y: recall_pair(x, y, "ms-gmsd", multiscale), images, references)
 
 
 def multiscale(image: Tensor, reference: Tensor) -> Tensor:

@@ -72,16 +72,26 @@ def phase_congruency(luma: Tensor) -> Tensor:
     for direction in range(ORIENTATIONS):
         response = torch.fft.ifft2(spectrum * bank.filters[direction])
         even, odd = response.real.contiguous(), response.imag.contiguous()
-        squares = even.square() + odd.square()
+        squares = even.square().addcmul_(odd, odd)
         cosine, sine = even.sum(0), odd.sum(0)
         length = (cosine.square() + sine.square()).sqrt() + tiny
         cosine, sine = cosine / length, sine / length
         # Response along the mean phase, less what lies across it.
-        own = (even * cosine + odd * sine - (odd * cosine - even * sine).abs()).sum(0)
-        threshold = bank.noise[direction] * squares[0].median().sqrt()
-        energy += (own - threshold).clamp_min(0)
-        amplitude += squares.sqrt().sum(0)
+        across = (odd * cosine).addcmul_(even, sine, value=-1).abs_()
+        own = (even * cosine).addcmul_(odd, sine).sub_(across).sum(0)
+        energy += (own - bank.noise[direction] * _median(squares[0]).sqrt()).clamp_min(0)
+        amplitude += squares.sqrt_().sum(0)
     return (energy + tiny) / (amplitude + tiny)
+
+
+def _median(values: Tensor) -> Tensor:
+    """The lower of the two middle values; numpy's selection is several times faster than torch's on a CPU."""
+    import numpy as np
+
+    if values.device.type != "cpu":
+        return values.median()
+    middle = (values.numel() - 1) // 2
+    return values.new_tensor(np.partition(values.numpy().ravel(), middle)[middle])
 
 
 @lru_cache(maxsize=8)
@@ -128,7 +138,7 @@ def _bank(height: int, width: int, dtype: torch.dtype, device: torch.device) -> 
 
 def similarity(images: Tensor, references: Tensor, *, chroma: bool) -> Tensor:
     """FSIM (N,) of (N,3,H,W) pairs in [0,1]; with ``chroma`` FSIMc."""
-    return each(lambda *both: _similarity(*(recall(x, "fsim", maps) for x in both), chroma), images, references)
+    return each(lambda x, y: _similarity(recall(x, "fsim", maps), recall(y, "fsim", maps), chroma), images, references)
 
 
 def _similarity(x: Maps, y: Maps, chroma: bool) -> Tensor:
