@@ -340,6 +340,25 @@ def check(
     raise typer.Exit(INCOMPLETE if errors else OK)
 
 
+@app.command("check-metric")
+def check_metric(
+    name: Annotated[str, typer.Argument(help="A metric of `ganiq list metrics`, built in or a plug-in.")],
+    as_json: Json = False,
+) -> None:
+    """Try whether a metric keeps what it promises; for those who write one."""
+    import importlib
+
+    # By name: the harness knows no metric.
+    suite = importlib.import_module(f"{__name__.split('.')[0]}.metrics.conformance")
+    rows = [row.document() for row in suite.check(name)]
+    shown = [row | {"finding": row["sentence"] or row["what"]} for row in rows]
+    _table(rows if as_json else shown, ["property", "outcome", "finding", "seconds"], as_json)
+    count = {outcome: sum(row["outcome"] == outcome for row in rows) for outcome in ("passed", "failed", "skipped")}
+    if not as_json:
+        _print(f"{name}: " + ", ".join(f"{n} {outcome}" for outcome, n in count.items()))
+    raise typer.Exit(INCOMPLETE if count["failed"] else OK)
+
+
 @lists.command("metrics")
 def list_metrics(as_json: Json = False) -> None:
     """Every metric: what it needs, whether it can run here, and if not, why."""

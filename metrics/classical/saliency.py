@@ -15,7 +15,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ...bench.images.resample import matrix
 from .planes import mix
 from .window import gaussian
 
@@ -88,6 +87,8 @@ def _resized(plane: Tensor, height: int, width: int, scale: float | None) -> Ten
 @lru_cache(maxsize=32)
 def _operator(size: int, target: int, scale: float | None, dtype: torch.dtype, device: torch.device) -> Tensor:
     import torch
+
+    from ...bench.images.resample import matrix
 
     return torch.tensor(matrix(size, target, scale=scale), dtype=dtype, device=device)
 

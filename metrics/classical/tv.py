@@ -37,6 +37,7 @@ class TotalVariation:
         least=2,
         cite="Rudin et al. 1992, doi:10.1016/0167-2789(92)90242-F",
         note="A baseline, not a quality metric: noise raises it and blur lowers it.",
+        role="control",
     )
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:

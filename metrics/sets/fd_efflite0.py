@@ -13,41 +13,23 @@ FID (fewer than about 1300 have no covariance of full rank); ``least_n`` lowers 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import inf
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from ...bench.protocols import MetricInfo
-from .fid import FEWEST, check_least
-from .frechet import frechet, moments
-from .inputs import sets
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from .fid import FID
 
 
 @dataclass(frozen=True)
-class FDEfficientNetLite0:
+class FDEfficientNetLite0(FID):
     """Fréchet distance between (N,1280) and (M,1280) features."""
-
-    least_n: int = FEWEST
-    """Fewest images per set; below it the number is strongly biased."""
 
     features: ClassVar[str] = "efficientnet-lite0"
 
-    info: ClassVar[MetricInfo] = MetricInfo(
-        "fd-efflite0",
-        "FD (EfficientNet-Lite0)",
-        needs="set",
-        better="lower",
-        bounds=(0.0, inf),
+    info: ClassVar[MetricInfo] = replace(
+        FID.info,
+        name="fd-efflite0",
+        title="FD (EfficientNet-Lite0)",
         cite="Heusel et al. 2017, arXiv:1706.08500; Tan and Le 2019, arXiv:1905.11946",
         note="Not FID: another network, other values; biased upwards at small N.",
     )
-
-    def __post_init__(self) -> None:
-        check_least("fd-efflite0", self.least_n)
-
-    def __call__(self, generated: Tensor, real: Tensor, /) -> float:
-        generated, real = sets("fd-efflite0", generated, real, self.least_n)
-        return frechet(*moments(generated), *moments(real))

@@ -20,8 +20,9 @@ from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 from ...bench.protocols import MetricInfo
-from .frechet import frechet, moments
-from .inputs import sets
+from ..memory import recall
+from .frechet import gaussian, moments
+from .inputs import check
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,11 +50,12 @@ class FID:
     )
 
     def __post_init__(self) -> None:
-        check_least("fid", self.least_n)
+        check_least(self.info.name, self.least_n)
 
     def __call__(self, generated: Tensor, real: Tensor, /) -> float:
-        generated, real = sets("fid", generated, real, self.least_n)
-        return frechet(*moments(generated), *moments(real))
+        check(self.info.name, generated, real, self.least_n, "least_n")
+        # The real images are those of every generator in turn: their moments are taken once.
+        return recall(real, "gaussian", gaussian).distance(*moments(generated))
 
 
 def check_least(name: str, least_n: int) -> None:

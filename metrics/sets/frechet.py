@@ -12,7 +12,7 @@ Analysis 12(3), 1982. doi:10.1016/0047-259X(82)90077-X
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,12 +41,31 @@ def frechet(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tens
         raise ValueError(f"means and covariances have shapes {shapes}; pass (D,), (D,D), (D,), (D,D) of one D")
     if not all(bool(x.isfinite().all()) for x in (mean1, mean2, covariance1, covariance2)):
         raise ValueError("means or covariances hold values that are not finite; check the features")
-    root = _root(covariance1)
-    inner = root @ covariance2 @ root
-    eigenvalues = torch.linalg.eigvalsh((inner + inner.T) / 2)
-    cross = eigenvalues.clamp_min(0).sqrt().sum()
-    answer = (mean1 - mean2).square().sum() + covariance1.trace() + covariance2.trace() - 2 * cross
-    return max(0.0, float(answer))  # rounding leaves about -1e-10 for equal Gaussians
+    return Gaussian(mean1, covariance1, _root(covariance1)).distance(mean2, covariance2)
+
+
+class Gaussian(NamedTuple):
+    """Moments with the square root of the covariance, which is half of the work for every distance to it."""
+
+    mean: Tensor
+    covariance: Tensor
+    root: Tensor
+
+    def distance(self, mean: Tensor, covariance: Tensor) -> float:
+        """Squared Fréchet distance to another Gaussian; float64, shapes as in ``frechet``."""
+        import torch
+
+        inner = self.root @ covariance @ self.root
+        eigenvalues = torch.linalg.eigvalsh((inner + inner.T) / 2)
+        cross = eigenvalues.clamp_min(0).sqrt().sum()
+        answer = (self.mean - mean).square().sum() + self.covariance.trace() + covariance.trace() - 2 * cross
+        return max(0.0, float(answer))  # rounding leaves about -1e-10 for equal Gaussians
+
+
+def gaussian(features: Tensor) -> Gaussian:
+    """(N,D) -> the Gaussian of its moments."""
+    mean, covariance = moments(features)
+    return Gaussian(mean, covariance, _root(covariance))
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ class KID:
     )
 
     def __post_init__(self) -> None:
-        check_subsets("kid", self.subsets, self.subset_size)
+        check_subsets(self.info.name, self.subsets, self.subset_size)
 
     def __call__(self, generated: Tensor, real: Tensor, /) -> float:
-        return polynomial_mmd("kid", generated, real, self.subsets, self.subset_size, self.seed)
+        return polynomial_mmd(self.info.name, generated, real, self.subsets, self.subset_size, self.seed)

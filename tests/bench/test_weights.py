@@ -84,7 +84,8 @@ def test_table_is_complete_and_consistent() -> None:
     for name, slot in slots.items():
         assert slot.licence, name
         assert slot.licence_source, name
-        assert slot.origin.how in ("shipped", "package", "url")
+        assert slot.origin.how in ("shipped", "package", "url", "user")
+        assert bool(slot.origin.make) == (slot.origin.how == "user"), name
         assert not slot.sha256 or (len(slot.sha256) == 64 and int(slot.sha256, 16) >= 0)
         assert bool(slot.sha256) == bool(slot.hash_source), name
         assert slot.sha256.startswith(slot.hash_prefix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,14 +13,10 @@ import pytest
 import torch
 from ganiq.bench import registry, weights
 from ganiq.bench.vision import load, load_torchvision
-from PIL import Image, ImageFilter
+from ganiq.metrics.conformance import subjects
+from PIL import Image
+from scipy.io import savemat
 from torch import Tensor
-
-LEVELS = (1, 2, 3)
-
-
-def tensor(image: Image.Image) -> Tensor:
-    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None].double() / 255
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,24 +42,13 @@ def photographs() -> list[Image.Image]:
 @pytest.fixture(scope="session")
 def ladder(photographs: list[Image.Image]) -> dict[str, list[tuple[Tensor, Tensor]]]:
     """Kind -> for each of three levels (degraded, reference), each (3,3,196,208), quantised to 8 bits."""
-    references = torch.cat([tensor(p) for p in photographs])
-
-    def blur(image: Image.Image, level: int) -> Image.Image:
-        return image.filter(ImageFilter.GaussianBlur((0.8, 1.8, 4.0)[level - 1]))
-
-    def noise(image: Image.Image, level: int) -> Image.Image:
-        pixels = np.asarray(image, dtype=float)
-        added = np.random.default_rng(level).normal(0, (8, 20, 50)[level - 1], pixels.shape)
-        return Image.fromarray(np.clip(np.rint(pixels + added), 0, 255).astype(np.uint8))
-
-    def jpeg(image: Image.Image, level: int) -> Image.Image:
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=(25, 10, 4)[level - 1])
-        return Image.open(file)
-
+    references = torch.cat([subjects.tensor(p) for p in photographs])
     return {
-        make.__name__: [(torch.cat([tensor(make(p, level)) for p in photographs]), references) for level in LEVELS]
-        for make in (blur, noise, jpeg)
+        kind: [
+            (torch.cat([subjects.tensor(subjects.degrade(p, kind, level)) for p in photographs]), references)
+            for level in subjects.LEVELS
+        ]
+        for kind in subjects.KINDS
     }
 
 
@@ -109,6 +95,22 @@ def stand_in(slot: str) -> dict[str, Tensor]:
             return net.state_dict()
         if slot == "efficientnet/lite0":
             return load("timm").create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+        if slot == "clip-iqa/rn50":
+            encoder = load("ganiq.metrics.learned.clip_iqa").blueprint().to_empty(device="cpu")
+            visual = {f"visual.{k}": random_values(v) for k, v in encoder.state_dict().items()}
+            for name in visual:
+                if name.endswith("running_var") or (visual[name].ndim == 1 and name.endswith("weight")):
+                    visual[name] = torch.ones_like(visual[name])  # else nothing of the image reaches the end
+            return {**visual, "anchors": torch.randn(2, 1024), "logit_scale": torch.tensor(0.0)}
+        if slot == "il-niqe/template":
+            cells = [torch.rand(1, 430), torch.eye(430), torch.rand(468, 1), torch.randn(468, 430) / 468**0.5]
+            return dict(zip("abcd", cells, strict=True))
+        if slot == "niqe/matlab":
+            plain = {"mean": torch.rand(1, 36), "covariance": torch.eye(36)}
+            return {**plain, "block": torch.tensor([[96.0, 96.0]]), "sharpness": torch.zeros(1, 1)}
+        if slot == "brisque/matlab":
+            plain = {"alpha": 20 * torch.randn(9, 1), "support_vectors": 2 * torch.rand(9, 36)}
+            return {**plain, "bias": torch.tensor([[40.0]]), "scale": torch.tensor([[2.0]])}
     raise KeyError(slot)
 
 
@@ -121,12 +123,35 @@ def kept(slot: str) -> dict[str, Tensor]:
     return dict(_kept[slot])
 
 
+@cache
+def matlab_file(slot: str) -> bytes:
+    """A stand-in as the .mat file that a user would export."""
+    file = io.BytesIO()
+    values = {name: value.double().numpy() for name, value in kept(slot).items()}
+    if slot == "il-niqe/template":
+        cell = np.empty((1, len(values)), dtype=object)
+        cell[0] = [*values.values()]
+        values = {"templateModel": cell}
+    savemat(file, values)
+    return file.getvalue()
+
+
 def forget() -> None:
     """Networks are built once per process; a test that changes weights must have them built anew."""
-    from ganiq.metrics.learned import dists, perceptual, pieapp, shift_tolerant
-    from ganiq.metrics.sets import efficientnet, inception
+    from ganiq.metrics.learned import clip_iqa, dists, perceptual, pieapp, shift_tolerant
+    from ganiq.metrics.sets import dinov2_vitl14, dinov2s_focus, efficientnet, inception
 
-    for module in (dists, perceptual, pieapp, shift_tolerant, efficientnet, inception):
+    for module in (
+        clip_iqa,
+        dists,
+        perceptual,
+        pieapp,
+        shift_tolerant,
+        efficientnet,
+        inception,
+        dinov2_vitl14,
+        dinov2s_focus,
+    ):
         module.network.cache_clear()
 
 
@@ -139,9 +164,10 @@ def build_anew() -> Callable[[], None]:
 @pytest.fixture(scope="module")
 def random_weights() -> Iterator[Callable[[str], dict[str, Tensor]]]:
     """Within a module: seeded random values in place of weights that are not on this computer."""
-    real = weights.tensors
+    real, bytes_of = weights.tensors, weights.read
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "tensors", lambda slot: real(slot) if weights.present(slot) else kept(slot))
+        patch.setattr(weights, "read", lambda slot: bytes_of(slot) if weights.present(slot) else matlab_file(slot))
         forget()
         yield kept
     forget()

@@ -110,11 +110,11 @@ def test_wrong_moments_are_refused() -> None:
         frechet(t([math.nan]), t([[1.0]]), t([0.0]), t([[1.0]]))
 
 
-@pytest.mark.parametrize("count", [200, 1000, 4000])
+@pytest.mark.parametrize("count", [100, 200, 1000, 4000, 5000])
 def test_bias_of_the_frechet_distance(count: int) -> None:
     """For two samples of one standard normal, N E[d^2] is about d(d+1)/2 + 2d: 2208 in 64 dimensions."""
     draws = [
-        count * frechet(*moments(normal(count, 64, 2 * i)), *moments(normal(count, 64, 2 * i + 1))) for i in range(10)
+        count * frechet(*moments(normal(count, 64, 2 * i)), *moments(normal(count, 64, 2 * i + 1))) for i in range(20)
     ]
     assert np.mean(draws) == pytest.approx(2208, rel=0.05)
 
@@ -145,14 +145,16 @@ def test_set_metrics_describe_themselves(set_name: str) -> None:
     assert extractor.info.weights
     assert metric.info.weights == ()  # the extractor names them, once
     assert pickle.loads(pickle.dumps(metric)) == metric
-    options = {"least_n": 50} if "least_n" in inspect.signature(make).parameters else {}
+    small = {"least_n": 50, "smallest": 50}
+    options = {name: value for name, value in small.items() if name in inspect.signature(make).parameters}
     x, near, far = normal(200, 6, 1), normal(200, 6, 2), normal(200, 6, 3) + 2
     state = torch.get_rng_state()
     close, distant = make(**options)(x, near), make(**options)(x, far)
     assert torch.equal(state, torch.get_rng_state())
     assert isinstance(close, float)
-    assert close < distant  # both kinds are lower-is-better
-    assert metric.info.better == "lower"
+    assert (close < distant) == (metric.info.better == "lower")
+    assert close != distant
+    assert all(metric.info.bounds[0] <= value <= metric.info.bounds[1] for value in (close, distant))
     assert make(**options)(x[torch.randperm(200, generator=torch.Generator().manual_seed(1))], near) == pytest.approx(
         close, rel=1e-9, abs=1e-12
     )
@@ -164,6 +166,14 @@ def test_set_metrics_describe_themselves(set_name: str) -> None:
     ):
         with pytest.raises(ValueError, match=words):
             make(**options)(wrong, x)
+
+
+def test_the_guards_do_not_promise_what_a_metric_lacks() -> None:
+    """A parameter that lowers the guard is named where there is one, and only there."""
+    with pytest.raises(ValueError, match=r"^kid: 1 generated images, at least 2 are needed; use more images$"):
+        KID()(normal(1, 4, 0), normal(9, 4, 1))
+    with pytest.raises(ValueError, match=r"^fid: 9 generated images, .* or lower least_n if you can live with"):
+        FID()(normal(9, 4, 0), normal(9, 4, 1))
 
 
 # --------------------------------------------------------------------------------- KID
@@ -218,7 +228,7 @@ def test_kid_subsets_are_seeded() -> None:
 # --------------------------------------------------------------------------------- extractors
 
 
-@pytest.mark.parametrize("name", ["inception-fid", "efficientnet-lite0"])
+@pytest.mark.parametrize("name", ["inception-fid", "inception-fid-clean", "efficientnet-lite0", "dinov2-vitl14"])
 def test_extractors_need_their_weights(
     name: str, monkeypatch: pytest.MonkeyPatch, build_anew: Callable[[], None]
 ) -> None:
@@ -231,7 +241,7 @@ def test_extractors_need_their_weights(
         registry.extractors.get(name)()(torch.rand(1, 3, 8, 8))
 
 
-@pytest.mark.parametrize("name", ["inception-fid", "efficientnet-lite0"])
+@pytest.mark.parametrize("name", ["inception-fid", "inception-fid-clean", "efficientnet-lite0"])
 def test_extractor_plumbing(name: str, random_weights, build_anew: Callable[[], None]) -> None:
     del random_weights
     build_anew()

@@ -1,0 +1,58 @@
+"""What MATLAB's image functions compute, where the numbers of published programs depend on it.
+
+Three details decide how near one comes to values that other programs published:
+
+* *Gray* is not .2989 R + .5870 G + .1140 B but the first row of the inverse of MATLAB's YIQ matrix, whose further
+  digits move a few pixels in a thousand by one level; of 8-bit images it is rounded, halves upwards.
+* *Half size* is antialiased bicubic in double precision. The weights are multiples of 1/256, so that whole numbers
+  stay exact.
+* *Nothing stays nothing*: on flat ground and on even slopes a pixel equals the mean of its window, and normalised it is
+  0. Computed in floating point it is 0 or about 1e-14 of either sign, as the rounding of the filter happens to fall,
+  and statistics that count the pixels on each side of zero take that for a side: where a third of an image is flat,
+  BRISQUE differs by 8 units between two orders of summation. MATLAB's own rounding is neither documented nor portable;
+  here what rounding leaves is set to 0, as exact arithmetic has it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import scenes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GRAY = (0.298936021293775, 0.587043074451121, 0.114020904255103)
+NOTHING = 1e-9
+"""Rounding leaves 1e-13 at most; whole numbers and a Gaussian window make nothing between."""
+
+
+def gray(images: Tensor) -> Tensor:
+    """(N,3,H,W) in [0,1], taken as 8-bit images -> (N,1,H,W) whole numbers in [0,255]."""
+    red, green, blue = (images * 255).round().unbind(1)
+    return (GRAY[0] * red + GRAY[1] * green + GRAY[2] * blue + 0.5).floor().unsqueeze(1)
+
+
+def resized(planes: Tensor, height: int, width: int, scale: float | None = None) -> Tensor:
+    """(N,C,H,W) by antialiased bicubic interpolation, rows first; ``scale`` where the size is a rounded one."""
+    import torch
+
+    from ...bench.images.resample import matrix
+
+    rows, columns = (
+        torch.tensor(matrix(size, target, scale=scale)).to(planes)
+        for size, target in zip(planes.shape[2:], (height, width), strict=True)
+    )
+    return rows @ planes @ columns.T
+
+
+def half(plane: Tensor) -> Tensor:
+    """(N,C,H,W) at half size; odd sides are rounded up."""
+    height, width = plane.shape[2:]
+    return resized(plane, -(-height // 2), -(-width // 2), 0.5)
+
+
+def normalise(luma: Tensor, window: Tensor, padding: str) -> Tensor:
+    """Mean-subtracted, contrast-normalised pixels as in scenes.py, with 0 for what rounding leaves of nothing."""
+    plane = scenes.normalise(luma, window, padding)
+    return plane.masked_fill(plane.abs() < NOTHING, 0)
