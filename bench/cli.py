@@ -151,6 +151,9 @@ def run(
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
     split: Annotated[str | None, typer.Option(help="Official split to use, where a set has one.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Protocol of colour and border, e.g. pipal_rgb_nocrop or sr_x4_y_crop4.")
+    ] = None,
     imports: Annotated[
         list[Path] | None, typer.Option("--import", help="Table of scores made by another tool (CSV or Parquet).")
     ] = None,
@@ -185,6 +188,7 @@ def run(
     given: dict[str, Any] = {
         "data": data, "out": out, "dataset": dataset, "split": split, "title": title, "store": store,
         "gallery": gallery, "metrics": _split(metrics) if metrics else None, "import": imports or None,
+        "preset": preset,
     }  # fmt: skip
     if sweep is None:
         if data is None or out is None:

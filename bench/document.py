@@ -126,6 +126,8 @@ class DatasetCard(TypedDict):
 
 class Settings(TypedDict):
     headline: Literal["srocc_within", "srocc_pooled"]
+    preset: str
+    """Named protocol of colour and border; empty where every metric was asked for on its own."""
     level: float
     resamples: int
     seed: int

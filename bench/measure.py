@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import registry
+from . import presets, registry
 from .errors import UsageError
 from .protocols import ExtractorInfo, MetricInfo
 from .spec import Spec, digest
@@ -105,11 +105,16 @@ def measure(text: str, gate: Mapping[str, str] | None = None) -> Measure:
     )
 
 
-def choose(wanted: Sequence[str], gate: Mapping[str, str] | None = None) -> list[Measure]:
+def choose(wanted: Sequence[str], gate: Mapping[str, str] | None = None, preset: str = "") -> list[Measure]:
     """Measures for a list of texts; ``default`` means every built-in that can run here, ``all`` every metric.
 
+    Args:
+        wanted: texts.
+        gate: options of the image gate.
+        preset: name of the protocol that is written into the measures (presets.py).
+
     Raises:
-        UsageError: as ``measure``; or the same measure twice.
+        UsageError: as ``measure``; the same measure twice; two protocols on one board.
     """
     texts: list[str] = []
     for text in wanted:
@@ -118,9 +123,13 @@ def choose(wanted: Sequence[str], gate: Mapping[str, str] | None = None) -> list
             texts += [n for n in names if n not in texts]
         elif text not in texts:
             texts.append(text)
+    explicit = {text for text in wanted if text != "default"}
+    if preset:
+        protocol = presets.find(preset)
+        texts, explicit = presets.under(protocol, texts), set(presets.under(protocol, explicit - {"all"}))
     chosen = [measure(text, gate) for text in texts]
+    presets.one_border(chosen)
     if "default" in wanted:
-        explicit = {text for text in wanted if text != "default"}
         chosen = [m for m in chosen if not m.reason or m.column in explicit]
     seen: dict[str, str] = {}
     for m in chosen:

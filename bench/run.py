@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import __name__ as _package
-from . import gallery, imports, plan, provenance, registry, threads
+from . import gallery, imports, plan, presets, provenance, registry, threads
 from .atomic import write_text
 from .board import Inputs, ScoreTable, build
 from .board.scores import Column
@@ -91,7 +91,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
     """
     say = progress or Silent()
     gate = Gate(**sweep.gate.model_dump())
-    measures = _applicable(choose(sweep.metrics, gate.identity()), manifest, sweep)
+    measures = _applicable(choose(sweep.metrics, gate.identity(), sweep.preset), manifest, sweep)
     imported = [i for path in sweep.imports for i in imports.read(path, manifest)]
     _writable(sweep.out)
     say.stage("hashing files", _files(manifest))
@@ -133,6 +133,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
             failures=failures,
             imported=imported,
             title=sweep.title,
+            preset=sweep.preset,
             set_values=values,
         )
         with threads.single():
@@ -174,13 +175,17 @@ def _applicable(measures: list[Measure], manifest: Manifest, sweep: Sweep) -> li
     """Under ``default``, leave out what cannot apply: references it lacks, weights it lacks, set metrics."""
     if "default" not in sweep.metrics:
         return measures
-    explicit = set(sweep.metrics)
+    explicit = set(presets.under(presets.find(sweep.preset), _named(sweep))) if sweep.preset else set(sweep.metrics)
     references = any(i.reference for i in manifest.items)
     return [
         m
         for m in measures
         if m.column in explicit or (m.info.needs != "set" and (references or m.info.needs != "pair"))
     ]
+
+
+def _named(sweep: Sweep) -> list[str]:
+    return [text for text in sweep.metrics if text not in ("default", "all")]
 
 
 def _writable(folder: Path) -> None:

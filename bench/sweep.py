@@ -68,6 +68,8 @@ class Sweep(_Section):
     dataset: str | None = None
     split: str | None = None
     metrics: tuple[str, ...] = ("default",)
+    preset: str = ""
+    """Named protocol of colour and border; empty: every metric as it is asked for."""
     out: Path
     store: Path | None = None
     title: str = ""

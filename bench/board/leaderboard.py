@@ -55,6 +55,7 @@ class Inputs:
     failures: Sequence[Failure] = ()
     imported: Sequence[Imported] = ()
     title: str = ""
+    preset: str = ""
     set_values: Mapping[str, Mapping[str, tuple[float | None, str]]] = field(default_factory=dict)
     """Set metrics: column -> generator -> (value, reason)."""
 
@@ -76,6 +77,7 @@ def build(inputs: Inputs) -> Leaderboard:
         "dataset": _card(manifest),
         "settings": {
             "headline": headline,
+            "preset": inputs.preset,
             "level": settings.level,
             "resamples": settings.resamples,
             "seed": settings.seed,
@@ -555,4 +557,6 @@ def _subtitle(document: Leaderboard) -> str:
     if card["n_generators"]:
         parts.append(f"{card['n_generators']:,} generators")
     computed = sum(1 for r in document["metrics"] if r["status"] == "ok")
-    return f"{', '.join(parts)}; {kind} scores; {computed} metrics"
+    preset = document["settings"]["preset"]
+    protocol = f"; protocol {preset}" if preset else ""
+    return f"{', '.join(parts)}; {kind} scores; {computed} metrics{protocol}"

@@ -110,14 +110,14 @@ def test_a_sweep_file_runs_and_reports_again(tmp_path: Path) -> None:
     (data / "items.csv").write_text("\n".join(lines) + "\n")
     (data / "items.toml").write_text('[score]\nkind = "DMOS"\nbetter = "lower"\n')
     (tmp_path / "sweep.toml").write_text(
-        'data = "data"\nout = "out"\nmetrics = ["psnr", "psnr(crop=4)"]\ntitle = "Two gradients"\n'
+        'data = "data"\nout = "out"\nmetrics = ["ssim", "ssim(window=7)"]\ntitle = "Two gradients"\n'
         '[statistics]\nresamples = 200\n[engine]\nkind = "serial"\n'
     )
     done = ganiq("run", tmp_path / "sweep.toml", "--json", "-q")
     assert done.returncode == 0, done.stderr
     names = [row["name"] for row in json.loads(done.stdout)]
-    assert "psnr" in names
-    assert "psnr(crop=4)" in names
+    assert "ssim" in names
+    assert "ssim(window=7)" in names
     page = tmp_path / "out" / "index.html"
     before = page.read_bytes()
     page.unlink()
