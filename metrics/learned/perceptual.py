@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from ...bench.vision import load
 from ..classical.apply import each
 from ..inputs import pair
+from ..memory import recall
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+_serial = count()
+"""Features that are remembered belong to one network; a number is never given twice."""
 TRUNKS = {"alex": "alexnet-torchvision", "vgg": "vgg16-torchvision", "squeeze": "squeezenet1_1-torchvision"}
 
 
@@ -42,6 +46,7 @@ def network(net: str, device: str = "cpu") -> Module:
     module.to_empty(device="cpu")
     module.scaling_layer = type(module.scaling_layer)()  # its constants come from the code, not from a file
     load_strict(module, _renamed(module, trunk, heads), name=f"trunk/{TRUNKS[net]}")
+    module.serial = next(_serial)
     return module.requires_grad_(False).eval().to(device)
 
 
@@ -67,6 +72,18 @@ def lpips(name: str, net: str, images: Tensor, references: Tensor | None, least:
     import torch
 
     images, references = pair(name, images, references, least=least, dtype=torch.float32)
-    module = network(net, str(images.device))
+    module: Any = network(net, str(images.device))
+
+    def features(image: Tensor) -> tuple[Tensor, ...]:
+        """Of the five slices, unit vectors at each place."""
+        slices = module.net.forward(module.scaling_layer(image * 2 - 1))
+        return tuple(normalize(part) for part in slices)
+
+    def distance(image: Tensor, reference: Tensor) -> Tensor:
+        known = recall(reference, f"lpips-{net}-{module.serial}", features)
+        parts = zip(module.lins, features(image), known)
+        return torch.stack([head((x - y).square()).mean() for head, x, y in parts]).sum()
+
+    normalize = load("lpips").normalize_tensor
     with torch.no_grad():
-        return each(module, images * 2 - 1, references * 2 - 1)
+        return each(distance, images, references)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from ..classical.apply import each
 from ..inputs import pair
+from ..memory import recall
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+
+
+_serial = count()
+"""Features that are remembered belong to one network; a number is never given twice."""
 
 
 @cache
@@ -29,9 +35,10 @@ def network(net: str, device: str = "cpu") -> Module:
     slot = f"stlpips/{net}"
     values = tensors(slot)
     with torch.random.fork_rng(devices=[]):  # building draws random parameters
-        module = ShiftTolerant(net)
+        module: Any = ShiftTolerant(net)
     load_strict(module, values, name=slot)
     module.check_filters(slot)
+    module.serial = next(_serial)
     return module.requires_grad_(False).eval().to(device)
 
 
@@ -40,6 +47,11 @@ def distance(name: str, net: str, images: Tensor, references: Tensor | None, lea
     import torch
 
     images, references = pair(name, images, references, least=least, dtype=torch.float32)
-    module = network(net, str(images.device))
+    module: Any = network(net, str(images.device))
+
+    def distance(image: Tensor, reference: Tensor) -> Tensor:
+        known = recall(reference, f"st-lpips-{net}-{module.serial}", lambda one: module.features(one * 2 - 1))
+        return module.compare(module.features(image * 2 - 1), known)
+
     with torch.no_grad():
-        return each(module, images * 2 - 1, references * 2 - 1)
+        return each(distance, images, references)

@@ -106,13 +106,23 @@ class ShiftTolerant(nn.Module):
             self.add_module(f"lin{k}", Head(count))
 
     def forward(self, images: Tensor, references: Tensor) -> Tensor:
-        x, y = self.scaling_layer(images), self.scaling_layer(references)
-        total = images.new_zeros(images.shape[0], 1, 1, 1)
-        for k, part in enumerate(self.net.children()):
-            x, y = part(x), part(y)
-            difference = (_unit(x) - _unit(y)).square()
-            total = total + self.get_submodule(f"lin{k}")(difference).mean(dim=(2, 3), keepdim=True)
-        return total
+        return self.compare(self.features(images), self.features(references))
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Of the five slices, unit vectors at each place."""
+        x, made = self.scaling_layer(images), []
+        for part in self.net.children():
+            x = part(x)
+            made.append(_unit(x))
+        return made
+
+    def compare(self, features: list[Tensor], others: list[Tensor]) -> Tensor:
+        """Distance of two images' features, (N,1,1,1)."""
+        parts = [
+            self.get_submodule(f"lin{k}")((x - y).square()).mean(dim=(2, 3), keepdim=True)
+            for k, (x, y) in enumerate(zip(features, others))
+        ]
+        return torch.stack(parts).sum(0)
 
     def check_filters(self, slot: str) -> None:
         """Raises BadWeights unless every stored blur is the binomial one and the scaling is LPIPS's."""
