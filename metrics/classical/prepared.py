@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from ..memory import recall
+from .apply import each
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,14 +26,4 @@ def compare(
         prepare: of a reference (1,3,H,W); pure.
         score: (image (1,3,H,W), prepared reference) -> a scalar.
     """
-    import torch
-
-    values = []
-    for n in range(images.shape[0]):
-        # The whole batch of one is the harness's own tensor, which it hands over again with the next image.
-        one, other = (b if b.shape[0] == 1 else b[n : n + 1] for b in (images, references))
-        values.append(score(one, recall(other, name, prepare)).reshape(()))
-    if not values:
-        return images.new_zeros(0)
-    answer = torch.stack(values)
-    return torch.where(answer.isfinite(), answer, torch.nan)
+    return each(lambda image, reference: score(image, recall(reference, name, prepare)), images, references)
