@@ -22,6 +22,9 @@ test: $(VENV)/.installed  ## everything that runs in the default time
 test-all: $(VENV)/.installed  ## and the slow checks
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m ''
 
+parity: $(VENV)/.installed  ## docs/parity.md anew: every metric beside others' programs
+	PYTHONPATH=tests/metrics $(BIN)/python -m parity docs/parity.md
+
 lint: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group lint
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright

@@ -324,6 +324,69 @@ def compare(
 
 
 @app.command()
+def generate(
+    sweep: Annotated[Path, typer.Argument(help="What to make (TOML): references, degradations, restorers, samplers.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the images; default: as the file says.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Degrade photographs, restore them, and write a folder for `ganiq run`. The same command goes on."""
+    from . import generate as generation
+    from .progress import Silent, suited
+
+    document = generation.read(sweep) | ({"out": out} if out else {})
+    with Silent() if quiet else suited() as say:
+        outcome = generation.generate(generation.build(document, str(sweep)), ["ganiq", *sys.argv[1:]], say)
+    for sentence in outcome.failed.values() if quiet else ():  # else they have been told as they came
+        _fail(sentence)
+    _print(f"{outcome.summary}\n{outcome.folder / 'items.csv'}")
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+def arena(
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder of a finished run with two or more generators.")
+    ],
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN2", help="Folder of a finished run on a human-rated set: trust and predicted scores."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write; by default that of the run.")
+    ] = None,
+    gallery: Annotated[
+        bool | None, typer.Option(help="Show crops of the worst and best images; by default as the run did.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Rank generators against each other: wins, strengths, tiers, flips, predicted scores; scores no image."""
+    import importlib
+
+    from .arena.build import make
+
+    document = make(folder, calibrate, out, gallery)
+    place = folder if out is None else out
+    # By name: the harness knows no page.
+    page = importlib.import_module(f"{__name__.split('.')[0]}.reports.arena").render(place)
+    view, pairs = document["views"][0], {pair["above"]: pair["verdicts"] for pair in document["pairs"]}
+    rows: list[dict[str, Any]] = []
+    for line in document["generators"]:
+        verdicts = [v["order"] for v in pairs.get(line["name"], {}).values()]
+        row: dict[str, Any] = {"generator": line["name"], **view["standings"][line["name"]], "human": line["human"]}
+        row["flips"] = f"{verdicts.count('flip')} of {len(verdicts)} metrics" if verdicts else None
+        row["sentence"] = line["sentence"]
+        rows.append(row if as_json else {k: _cell(v) if isinstance(v, dict) else v for k, v in row.items()})
+    _table(rows, ["place", "tier", "generator", "strength", "win_rate", "flips"], as_json)
+    if not as_json:
+        _print(
+            f"order: {view['title']}; strength: {view['scale']}; intervals: {view['interval']}; tiers: {view['tiers']}"
+        )
+        _print(str(page))
+
+
+@app.command()
 def check(
     path: Annotated[Path, typer.Argument(help="Folder or items.csv of a data set.")],
     dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
@@ -361,6 +424,117 @@ def check_metric(
     if not as_json:
         _print(f"{name}: " + ", ".join(f"{n} {outcome}" for outcome, n in count.items()))
     raise typer.Exit(INCOMPLETE if count["failed"] else OK)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, e.g. ysgan-lite, or a TOML file.")],
+    data: Annotated[Path, typer.Option("--data", "-d", help="Folder of a data set.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; the same command goes on.")],
+    change: Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: stages.0.epochs=2.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
+    protocol: Annotated[
+        str, typer.Option(help="Split: reference, reference+generator, random or official.")
+    ] = "reference",
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
+    minutes: Annotated[float | None, typer.Option(help="Stop after this time; the same command goes on.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train an evaluator: the recipe's teacher first, then its student."""
+    raise typer.Exit(
+        _train(recipe, data, out, None, change, dataset, protocol, seed, cache, device, minutes, workers, quiet)
+    )
+
+
+@app.command()
+def distill(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, e.g. ysgan-lite, or a TOML file.")],
+    teacher: Annotated[Path, typer.Option("--teacher", "-t", help="A trained teacher (teacher.safetensors).")],
+    data: Annotated[Path, typer.Option("--data", "-d", help="Folder of a data set.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; the same command goes on.")],
+    change: Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: stages.1.epochs=2.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
+    protocol: Annotated[
+        str, typer.Option(help="Split: reference, reference+generator, random or official.")
+    ] = "reference",
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
+    minutes: Annotated[float | None, typer.Option(help="Stop after this time; the same command goes on.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train a recipe's student alone, with a teacher that is trained already."""
+    raise typer.Exit(
+        _train(recipe, data, out, teacher, change, dataset, protocol, seed, cache, device, minutes, workers, quiet)
+    )
+
+
+def _train(
+    recipe: str, data: Path, out: Path, teacher: Path | None, changes: list[str] | None, dataset: str | None,
+    protocol: str, seed: int, cache: Path | None, device: str, minutes: float | None, workers: int, quiet: bool,
+) -> int:  # fmt: skip
+    from .progress import Silent, suited
+    from .training.commands import train_command
+
+    with Silent() if quiet else suited() as say:
+        done = train_command(
+            recipe, data, out, say, teacher=teacher, changes=changes or (), dataset=dataset, protocol_name=protocol,
+            seed=seed, home=cache, device=device, minutes=minutes, workers=workers,
+        )  # fmt: skip
+    if not done.done:
+        _print("stopped; run the same command again to go on")
+        return INCOMPLETE
+    _print(str(done.checkpoint))
+    return OK
+
+
+@app.command()
+def evaluate(
+    targets: Annotated[list[str], typer.Argument(help="Trained evaluators (.safetensors), or one recipe to train.")],
+    data: Annotated[Path, typer.Option("--data", "-d", help="Folder of a data set with human scores.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of evaluation.json.")],
+    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
+    protocol: Annotated[str, typer.Option(help="Split; by default the evaluator's own, or `reference`.")] = "",
+    seed: Annotated[int | None, typer.Option(help="Of the split; by default the evaluator's own.")] = None,
+    splits: Annotated[int, typer.Option(help="Train and test a recipe on so many splits.")] = 0,
+    ablation: Annotated[bool, typer.Option(help="Train a recipe with and without its teacher.")] = False,
+    change: Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: stages.0.epochs=2.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
+    workers: Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Agreement of trained evaluators with people, on references they have not seen."""
+    from .progress import Silent, suited
+    from .training import commands
+
+    with Silent() if quiet else suited() as say:
+        document = commands.evaluate_command(
+            targets, data, out, say, dataset=dataset, protocol_name=protocol, seed=seed, seeds=splits,
+            ablation=ablation, changes=change or (), home=cache, device=device, workers=workers,
+        )  # fmt: skip
+    if as_json:
+        _print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    table = commands.rows(document)
+    _table(table, commands.columns(table), as_json)
+    _print(str(out / "evaluation.json"))
+
+
+@app.command("export-model")
+def export_model(
+    source: Annotated[Path, typer.Argument(help="A trained evaluator, or the folder of a finished training.")],
+    out: Annotated[Path, typer.Argument(help="File that ends in .safetensors or .onnx.")],
+) -> None:
+    """Write a trained evaluator where it is wanted, checked by reading it back."""
+    from .training.commands import export_command
+
+    _print(str(export_command(source, out)))
 
 
 @lists.command("metrics")
@@ -427,31 +601,37 @@ def list_datasets(as_json: Json = False) -> None:
 
 @lists.command("generators")
 def list_generators(as_json: Json = False) -> None:
-    """Every restorer that can be run, and whether its weights are here."""
+    """Every restorer, degradation and sampler, what it has to be given, and whether it can run here."""
+    from importlib.util import find_spec
+
     from . import registry
 
     rows = []
-    for name in registry.generators.names():
-        info = registry.generators.get(name).info
+    kinds = (registry.generators, registry.degradations, registry.samplers)
+    for one, name in [(kind, name) for kind in kinds for name in kind.names()]:
+        info = one.get(name).info
         missing: list[str] = []
         if info.weights:
             from . import weights
 
             missing = [slot for slot in info.weights if not weights.present(slot)]
+        reasons = [f"needs weights: {', '.join(missing)}"] if missing else []
+        reasons += [f"needs `pip install {module}`" for module in info.modules if find_spec(module) is None]
         rows.append(
             {
                 "name": name,
                 "title": info.title,
+                "given": info.given,
                 "kind": info.kind,
                 "family": info.family,
-                "scale": info.scale,
-                "available": not missing,
-                "reason": f"needs weights: {', '.join(missing)}" if missing else "",
+                "scale": info.scale or None,
+                "available": not reasons,
+                "reason": "; ".join(reasons),
                 "license": info.license,
                 "cite": info.cite,
             }
         )
-    _table(rows, ["name", "title", "kind", "family", "scale", "available", "reason", "license"], as_json)
+    _table(rows, ["name", "title", "given", "kind", "family", "scale", "available", "reason", "license"], as_json)
 
 
 @weights_app.command("list")

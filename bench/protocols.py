@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 from .types import Better, Needs
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -102,12 +104,16 @@ class GeneratorInfo:
     kind: Literal["degradation", "restorer", "sampler"]
     family: Literal["gan", "psnr", "classical", ""] = ""
     scale: int = 1
-    """Output side divided by input side."""
+    """Output side divided by input side; 0 in the ``info`` of a class whose instances differ in it."""
     weights: tuple[str, ...] = ()
     license: str = ""
     trained_on: tuple[str, ...] = ()
     cite: str = ""
     note: str = ""
+    given: str = ""
+    """What has to be named to have one, as it is written: ``checkpoint(path='net.safetensors')``; empty if nothing."""
+    modules: tuple[str, ...] = ()
+    """Optional packages that it runs on, as they are imported."""
 
 
 @runtime_checkable
@@ -115,5 +121,30 @@ class Restorer(Protocol):
     """(3,h,w) in [0,1] -> (3, h*scale, w*scale) in [0,1], clamped."""
 
     info: ClassVar[GeneratorInfo]
+    """Listing reads it of the class, running of the instance: where a file of the user's decides, e.g. the scale, it
+    is a descriptor that answers an instance with more than the class."""
 
     def __call__(self, image: Tensor, /) -> Tensor: ...
+
+
+@runtime_checkable
+class Degradation(Protocol):
+    """(H,W,3) uint8 and a seeded generator -> (h,w,3) uint8."""
+
+    info: ClassVar[GeneratorInfo]
+
+    def __call__(self, image: NDArray[np.uint8], random: np.random.Generator, /) -> NDArray[np.uint8]: ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A seed, and a label where there are classes -> (3,H,W) in [0,1]; equal arguments give equal images.
+
+    One that stands on files has a property ``identity``, a dictionary of their hashes; one that has only so many images
+    has ``__len__``.
+    """
+
+    @property
+    def info(self) -> GeneratorInfo: ...
+
+    def __call__(self, seed: int, label: int | None = None, /) -> Tensor: ...

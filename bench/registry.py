@@ -30,6 +30,11 @@ class Registry:
     group: str
     """Entry-point group of third parties."""
 
+    @property
+    def listing(self) -> str:
+        """The command below ``ganiq list`` that shows them."""
+        return "generators" if self.table.startswith("generators:") else f"{self.kind.replace(' ', '')}s"
+
     @cached_property
     def builtin(self) -> Mapping[str, str]:
         module, attribute = self.table.split(":")
@@ -69,7 +74,7 @@ class Registry:
                     code="E-CFG",
                 ) from None
         near = difflib.get_close_matches(name, self.names(), n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"see `ganiq list {self.kind.replace(' ', '')}s`"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"see `ganiq list {self.listing}`"
         raise UsageError(f"there is no {self.kind} {name!r}; {hint}", code="E-CFG")
 
     def origin(self, name: str) -> str:
@@ -84,4 +89,6 @@ metrics = Registry("metric", "metrics:BUILTIN", "ganiq.metrics")
 extractors = Registry("feature extractor", "metrics:EXTRACTORS", "ganiq.extractors")
 datasets = Registry("dataset", "bench.datasets:BUILTIN", "ganiq.datasets")
 generators = Registry("generator", "generators:BUILTIN", "ganiq.generators")
+degradations = Registry("degradation", "generators:DEGRADATIONS", "ganiq.degradations")
+samplers = Registry("sampler", "generators:SAMPLERS", "ganiq.samplers")
 executors = Registry("executor", "bench.engine:BUILTIN", "ganiq.executors")

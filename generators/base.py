@@ -49,9 +49,17 @@ def check(image: Tensor) -> None:
 
 
 def restore(restorer: Restorer, image: Pixels) -> Pixels:
-    """A restorer on bytes: (h, w, 3) uint8 in, (H, W, 3) uint8 out, rounded once at the end."""
+    """A restorer on bytes: (h, w, 3) RGB or (h, w) grey uint8 in, (H, W, 3) uint8 out, rounded once at the end.
+
+    Raises:
+        ValueError: another shape or type.
+    """
     import torch
 
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        raise ValueError(f"a restorer on bytes takes (h, w, 3) or (h, w) uint8, not {image.shape} {image.dtype}")
+    if image.ndim == 2:
+        image = np.repeat(image[:, :, None], 3, axis=2)
     planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(torch.float32) / 255.0
     with torch.inference_mode():
         answer = restorer(planes)

@@ -16,6 +16,7 @@ from ..bench.vision import load as load_with_torchvision
 from ..bench.weights import BadWeights, digest_of
 from . import ncnn
 from .base import check
+from .tiles import tiled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,27 +123,9 @@ class _Network:
         weights, graph = self.info.weights
         model = _network(weights, graph, self.naming, digest_of(weights))
         with torch.inference_mode():
-            done = self._tiled(model, image[None].to("cpu", torch.float32))[0]
+            planes = image[None].to("cpu", torch.float32)
+            done = tiled(model, planes, scale=self.info.scale, tile=self.tile, overlap=_OVERLAP)[0]
         return done.clamp(0, 1).to(image)
-
-    def _tiled(self, model: Any, image: Tensor) -> Tensor:
-        height, width = image.shape[2:]
-        if not self.tile or max(height, width) <= self.tile:
-            return model(image)
-        scale = self.info.scale
-        out = image.new_empty(1, 3, height * scale, width * scale)
-        for top, bottom in _cuts(height, self.tile):
-            for left, right in _cuts(width, self.tile):
-                y, x = max(top - _OVERLAP, 0), max(left - _OVERLAP, 0)
-                piece = model(image[:, :, y : bottom + _OVERLAP, x : right + _OVERLAP])
-                out[:, :, top * scale : bottom * scale, left * scale : right * scale] = piece[
-                    :, :, (top - y) * scale : (bottom - y) * scale, (left - x) * scale : (right - x) * scale
-                ]
-        return out
-
-
-def _cuts(length: int, tile: int) -> list[tuple[int, int]]:
-    return [(start, min(start + tile, length)) for start in range(0, length, tile)]
 
 
 def _info(name: str, title: str, slot: str, license: str, cite: str, note: str, *data: str) -> GeneratorInfo:
@@ -157,6 +140,7 @@ def _info(name: str, title: str, slot: str, license: str, cite: str, note: str, 
         trained_on=data,
         cite=cite,
         note=note,
+        modules=("spandrel",),
     )
 
 

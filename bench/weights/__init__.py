@@ -17,7 +17,7 @@ from .find import (
     path_of,
     present,
 )
-from .load import arrays, load_strict, read, tensors
+from .load import arrays, load_strict, read, read_file, tensors, tensors_from
 from .onnx_file import graph
 from .problems import BadWeights, MissingWeights
 from .shelf import add, listing, stray, verify
@@ -46,8 +46,10 @@ __all__ = [
     "path_of",
     "present",
     "read",
+    "read_file",
     "slots",
     "stray",
     "tensors",
+    "tensors_from",
     "verify",
 ]

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import pickle
+import re
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ LARGEST = 4 * 2**30
 """Bytes of the largest file that is read."""
 _HEADER = 16 * 2**20  # headers of real safetensors files stay far below 1 MB
 _UNPACKED = 256 * 2**20  # all arrays of an npz file together
-_WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict", "model")
+_WRAPPERS = ("state_dict", "params_ema", "params", "model_state_dict", "model", "netG_state_dict")
 _CONVERT = "ask its owner for a safetensors file, or convert it on a computer where you trust its origin"
 
 
@@ -49,6 +50,15 @@ def read(slot: str) -> bytes:
     data = _content(place)
     check_hash(slot, hashlib.sha256(data).hexdigest(), expected=place.sha256, name=place.path.name)
     return data
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """Content of a file of the user's that fills no slot; ``name`` is used in messages.
+
+    Raises:
+        BadWeights: ``E-CKPT-FORMAT``, not a regular, readable file of a sane size.
+    """
+    return _content(Found(name, path, "", "configuration"))
 
 
 def check_hash(slot: str, actual: str, *, expected: str, name: str) -> None:
@@ -201,8 +211,13 @@ def _malformed(name: str, error: BaseException) -> BadWeights:
 
 
 def _looks_like_safetensors(data: bytes) -> bool:
-    """Eight bytes of header length, then the brace of a JSON object; no torch file begins like that."""
-    return len(data) > 8 and data[8:9] == b"{" and not data.startswith((b"PK", b"\x80"))
+    """Eight bytes of header length, then the brace of a JSON object; no torch file begins like that.
+
+    The first byte of a length may be that of a pickle (0x80), but a length has zeros where a pickle has opcodes.
+    """
+    if len(data) <= 8 or data[8:9] != b"{" or data.startswith(b"PK\x03\x04"):
+        return False
+    return data[0] != 0x80 or not any(data[4:8])
 
 
 def _safetensors(data: bytes, name: str) -> dict[str, Tensor]:
@@ -286,11 +301,22 @@ def _torch(data: bytes, name: str) -> dict[str, Tensor]:
         loaded = inner[0] if inner else loaded
     if not isinstance(loaded, Mapping) or not all(isinstance(v, torch.Tensor) for v in loaded.values()):
         raise BadWeights("E-CKPT-FORMAT", name, "it is not a table of tensors by name", "use a state dict")
+    for key, value in loaded.items():
+        # A view of one number may claim any shape; looking at its values would take all memory there is.
+        if not value.is_sparse and value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise BadWeights(
+                "E-CKPT-FORMAT", name, f"tensor {key} claims the shape {tuple(value.shape)} and holds fewer values",
+                "get an undamaged copy",
+            )  # fmt: skip
     return {str(key): value.detach() for key, value in loaded.items()}
 
 
 def _unsafe(name: str, error: BaseException) -> BadWeights:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    if asked := re.search(r"(?:GLOBAL|global):? (?:GLOBAL )?([\w.]+\.\w+)", str(error)):
+        first = f"it asks for {asked[1][:100]}"
+    elif "weights_only" in first or first.startswith("Weights only"):
+        first = "it holds more than tensors"
     return BadWeights(
         "E-CKPT-UNSAFE", name, f"loading it could run code ({first})", f"{_CONVERT} (safetensors holds data only)"
     )

@@ -9,10 +9,10 @@ Mittal, Moorthy, Bovik: No-reference image quality assessment in the spatial dom
 Image Processing 21(12), 2012. doi:10.1109/TIP.2012.2214050
 
 Protocol: gray .2989 R + .5870 G + .1140 B on 0-255, rounded; borders of the normalisation are continued
-with zeros; half size by antialiased bicubic interpolation (piq); float64. The regression is the authors',
-trained on the human scores of the LIVE data base, so its agreement with LIVE is no test. Programs that
-derive from other ports of it carry other parameters and other ranges (OpenCV, and the package ``brisque``):
-their values differ by several units.
+with zeros; half size by antialiased bicubic interpolation (piq, which does this step in float32 whatever it
+is given); all else float64. The regression is the authors', trained on the human scores of the LIVE data
+base, so its agreement with LIVE is no test. Programs that derive from other ports of it carry other
+parameters and other ranges (OpenCV, and the package ``brisque``): their values differ by several units.
 """
 
 from __future__ import annotations

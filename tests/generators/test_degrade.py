@@ -18,6 +18,39 @@ RISING = {
     "down-up": [f"down-up(factor={f})" for f in (1, 1.5, 2, 4, 8)],
     "down-up area": [f"down-up(factor={f}, kernel='area', back='bilinear')" for f in (2, 3, 4, 6)],
     "chain": [f"down-up(factor={f}) | noise(sigma={s}) | jpeg(quality=70)" for f, s in ((1, 1), (2, 5), (4, 20))],
+    "pixelate": [f"pixelate(strength={s})" for s in (0.01, 0.1, 0.3, 0.6)],
+    "anisotropic-blur": [f"anisotropic-blur(along={s}, across={s / 3}, angle=20)" for s in (0.5, 1.5, 4, 8)],
+    "motion-blur": [f"motion-blur(length={n}, angle=70)" for n in (1, 3, 6, 15, 30)],
+    "motion-blur in any direction": [f"motion-blur(length={n})" for n in (1, 3, 6, 15, 30)],
+    "defocus": [f"defocus(radius={r})" for r in (0.7, 1.5, 3, 6)],
+    "poisson": [f"poisson(peak={p})" for p in (5000, 500, 50, 5)],
+    "impulse": [f"impulse(amount={a})" for a in (0, 0.01, 0.05, 0.2)],
+    "correlated-noise": [f"correlated-noise(sigma={s}, length=2)" for s in (0, 3, 10, 30)],
+    "ycbcr-noise": [f"ycbcr-noise(sigma={s})" for s in (0, 3, 10, 30)],
+    "multiplicative-noise": [f"multiplicative-noise(sigma={s})" for s in (0, 0.05, 0.2, 0.6)],
+    "jpeg2000": [f"jpeg2000(ratio={r})" for r in (4, 12, 30, 90)],
+    "color-diffusion": [f"color-diffusion(amount={a})" for a in (1, 3, 6, 12)],
+    "color-shift": [f"color-shift(amount={a})" for a in (0, 2, 5, 10)],
+    "saturate-hsv": [f"saturate-hsv(factor={f})" for f in (1, 0.7, 0.3, 0, -0.4)],
+    "saturate-lab": [f"saturate-lab(factor={f})" for f in (1, 1.5, 3, 6)],
+    "brighten": [f"brighten(amount={a})" for a in (0, 0.1, 0.4, 1)],
+    "darken": [f"darken(amount={a})" for a in (0, 0.1, 0.4, 1)],
+    "mean-shift": [f"mean-shift(amount={a})" for a in (0, -0.05, 0.1, -0.2)],
+    "contrast-curve": [f"contrast-curve(amount={a})" for a in (-0.1, 0, 0.2, 0.5)],
+    "contrast-range": [f"contrast-range(half={h})" for h in (0.5, 0.4, 0.2, 0.05)],
+    "quantize": [f"quantize(levels={n})" for n in (256, 32, 12, 5, 2)],
+    "sharpen": [f"sharpen(amount={a})" for a in (0, 1, 3, 9)],
+    "jitter": [f"jitter(amount={a})" for a in (0, 0.1, 0.3, 1)],
+    "patch-shift": [f"patch-shift(count={n})" for n in (0, 5, 30, 100)],
+    "color-blocks": [f"color-blocks(count={n})" for n in (0, 1, 4, 10)],
+    "gan-resample": [f"gan-resample(factor={f})" for f in (1, 2, 4, 8)],
+    "gan-texture": [f"gan-texture(strength={s})" for s in (0, 0.25, 0.5, 1)],
+    "gan-checkerboard": [f"gan-checkerboard(amount={a}, period=4)" for a in (0, 0.01, 0.03, 0.06)],
+    "gan-kernel-mismatch": [f"gan-kernel-mismatch(along={s}, across={s}, angle=0)" for s in (0.5, 2, 4, 8)],
+    "gan-oversmooth": [f"gan-oversmooth(sigma={s})" for s in (10, 25, 50)],
+    "gan-oversmooth, bilateral": [f"gan-oversmooth(sigma={s}, method='bilateral')" for s in (10, 50)],
+    "gan-warp": [f"gan-warp(sigma={s})" for s in (0, 0.3, 0.6, 2)],
+    "ladder": [f"ladder(name='gaublur', level={n})" for n in (1, 2, 3, 4, 5)],
 }
 
 
@@ -47,7 +80,7 @@ def test_stronger_is_worse_and_repeatable(name: str, photo: np.ndarray) -> None:
 
 def test_every_degradation_of_the_bank_is_tested_here() -> None:
     used = {step.name for recipes in RISING.values() for recipe in recipes for step in steps(recipe)}
-    assert used | {"down"} == set(BANK)
+    assert used | {"down", "imresize"} == set(BANK)
 
 
 def test_noise_is_keyed_and_leaves_global_state_alone(photo: np.ndarray) -> None:

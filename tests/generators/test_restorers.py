@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from ganiq.bench import registry, weights
 from ganiq.bench.protocols import GeneratorInfo, Restorer
-from ganiq.generators import BUILTIN
+from ganiq.generators import BUILTIN, OWN
 from ganiq.generators.base import restore
 from ganiq.generators.degrade import apply
 from ganiq.generators.photographs import PHOTOGRAPHS
 
 CHELSEA = next(p for p in PHOTOGRAPHS if p.name == "chelsea")
-NETWORKS = [name for name in BUILTIN if "real" in name]
+NETWORKS = [name for name in BUILTIN if "real" in name or "srgan" in name]
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -58,14 +58,24 @@ def test_what_a_restorer_says_about_itself(name: str) -> None:
     assert isinstance(info, GeneratorInfo)
     assert info.name == name
     assert info.kind == "restorer"
-    assert info.family in ("gan", "classical")
     assert info.license
-    assert isinstance(factory(), Restorer)
+    if name in OWN:  # what they are shows when something of the user's is named
+        assert info.family == ""
+        assert info.scale == 0
+        assert info.given.startswith(f"{name}(")
+        with pytest.raises(TypeError):
+            factory()
+    else:
+        assert info.family in ("gan", "psnr", "classical")
+        assert info.scale >= 1
+        assert info.given == ""
+        assert isinstance(factory(), Restorer)
     for slot in info.weights:
         assert name in weights.slots()[slot].used_by
-    assert all(isinstance(p.default, int | float | str) for p in inspect.signature(factory).parameters.values()), (
-        "parameters are plain values, so that they can be named in a recipe"
-    )
+    parameters = inspect.signature(factory).parameters.values()
+    assert all(
+        isinstance(p.default, int | float | str) or (name in OWN and p.default is p.empty) for p in parameters
+    ), "parameters are plain values, so that they can be named in a recipe"
 
 
 def test_listing_restorers_loads_no_heavy_library() -> None:
@@ -81,7 +91,7 @@ raise SystemExit(f"loaded {heavy}" if heavy else 0)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", [n for n in BUILTIN if n not in NETWORKS])
+@pytest.mark.parametrize("name", [n for n in BUILTIN if n not in (*NETWORKS, *OWN)])
 def test_shape_type_and_range_of_the_classical_ones(name: str) -> None:
     import torch
 

@@ -1,0 +1,147 @@
+"""Features of a frozen trunk on a fixed grid of crops, stored once as float16.
+
+A network offers ``extract(x)`` (pre-processing, frozen trunk, pooling) and ``trunk``, the name of everything that
+depends on. The folder's name is a digest of that, of the pixels and of the grid. Rows are written in order and counted
+after they are on the disk, so a killed run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..atomic import explained, write_text
+from ..errors import UsageError
+from ..progress import Progress, Silent
+from ..spec import digest
+from .crops import cut, grid
+from .pixels import Pixels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+VERSION = 1
+BATCH = 16
+SAVE = 32
+"""Pictures between two records of how far it is."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Taps by picture and crop."""
+
+    folder: Path
+    shapes: tuple[tuple[int, int, int], ...]
+    numbers: tuple[int, ...]
+    crops: int
+
+    @cached_property
+    def _place(self) -> Mapping[int, int]:
+        return {number: row for row, number in enumerate(self.numbers)}
+
+    @cached_property
+    def _maps(self) -> list[Any]:
+        n = len(self.numbers)
+        return [_map(self.folder, tap, (n, self.crops, *shape), "r") for tap, shape in enumerate(self.shapes)]
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._place
+
+    def take(self, pairs: Sequence[tuple[int, Sequence[int]]]) -> list[Tensor]:
+        """(B, m, C, h, w) float32 of every tap, for pictures and the crops of the grid that are wanted of each."""
+        import torch
+
+        rows = [(self._place[number], list(which)) for number, which in pairs]
+        return [
+            torch.from_numpy(np.stack([m[row, which] for row, which in rows]).astype(np.float32)) for m in self._maps
+        ]
+
+
+def features(
+    network: Any,
+    pixels: Pixels,
+    numbers: Sequence[int],
+    side: int,
+    crops: int,
+    home: Path,
+    *,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Features:
+    """Extract what is missing and open the whole.
+
+    Args:
+        network: with ``extract`` and ``trunk``.
+        pixels: pictures.
+        numbers: which of them.
+        side: of the crops.
+        crops: of the fixed grid, per picture.
+        home: folder of all such stores.
+        device: where the trunk runs; it is not part of the identity.
+        progress: told how far it is.
+
+    Raises:
+        UsageError: the network's trunk is not frozen, so its features would go stale.
+    """
+    import torch
+
+    say = progress or Silent()
+    trunk = str(getattr(network, "trunk", "") or "")
+    if not trunk or not hasattr(network, "extract"):
+        raise UsageError(
+            f"the trunk of {type(network).__name__} is not frozen, so its features cannot be stored; "
+            "set cached = false in this stage",
+            code="E-CFG",
+        )
+    wanted = tuple(sorted(set(numbers)))
+    identity = {"version": VERSION, "trunk": trunk, "pixels": pixels.digest, "numbers": wanted, "side": side}
+    folder = home / f"features-{digest({**identity, 'crops': crops})[:32]}"
+    note = folder / "done.json"
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    state = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {"rows": 0, "shapes": []}
+    shapes = tuple((int(c), int(h), int(w)) for c, h, w in state["shapes"])
+    if state["rows"] == len(wanted) and shapes:
+        return Features(folder, shapes, wanted, crops)
+    was = network.training
+    network.eval()
+    say.stage("features", len(wanted))
+    say.advance(state["rows"])
+    maps: list[Any] = []
+    done = state["rows"]
+    try:
+        while done < len(wanted):
+            part = wanted[done : done + max(1, BATCH // crops)]
+            pieces = [cut(pixels[n], grid(*_at_least(pixels.size(n), side), side, crops), side) for n in part]
+            x = torch.from_numpy(np.concatenate(pieces)).permute(0, 3, 1, 2).to(device, torch.float32) / 255
+            with torch.inference_mode():
+                taps = [tap.float().cpu().numpy() for tap in network.extract(x)]
+            if not maps:
+                shapes = tuple((int(t.shape[1]), int(t.shape[2]), int(t.shape[3])) for t in taps)
+                full = [(len(wanted), crops, *shape) for shape in shapes]
+                maps = [_map(folder, n, shape, "r+" if done else "w+") for n, shape in enumerate(full)]
+            for target, tap in zip(maps, taps):
+                target[done : done + len(part)] = tap.reshape(len(part), crops, *tap.shape[1:])
+            before, done = done, done + len(part)
+            say.advance(len(part))
+            if done // SAVE > before // SAVE or done == len(wanted):
+                for target in maps:
+                    target.flush()
+                write_text(note, json.dumps({"rows": done, "shapes": shapes}))
+    finally:
+        network.train(was)
+    return Features(folder, shapes, wanted, crops)
+
+
+def _at_least(size: tuple[int, int], side: int) -> tuple[int, int]:
+    return max(size[0], side), max(size[1], side)
+
+
+def _map(folder: Path, tap: int, shape: tuple[int, ...], mode: Any) -> Any:
+    return np.memmap(folder / f"tap{tap}.f16", np.float16, mode, shape=shape)

@@ -1,0 +1,210 @@
+"""What the commands ``train``, ``distill``, ``evaluate`` and ``export-model`` do between arguments and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..atomic import explained, write_bytes, write_text
+from ..datasets import load as read_set
+from ..errors import UsageError
+from ..progress import Progress
+from . import export, protocol, pseudo, seam, splits
+from . import pool as pools
+from . import recipe as recipes
+from .data import TrainingSet, load
+from .recipe import Net, Recipe
+from .trainer import Settings, Trained, train
+
+
+def home_of(given: Path | None, out: Path) -> Path:
+    """Folder of decoded pixels and features: what was asked for, else beside the results."""
+    return given or out / "cache"
+
+
+def pool_of(
+    recipe: Recipe, data: TrainingSet, split: splits.Split, home: Path, say: Progress, workers: int = 0
+) -> TrainingSet | None:
+    """The unlabelled images a recipe wants, with pseudo-labels where a stage learns from such."""
+    if not any(s.data != "labelled" for s in recipe.stages):
+        return None
+    folder = pools.build(data.select(split.train), home, recipe.pool, recipe.seed, say)
+    manifest = read_set(folder, "folder")
+    made = load(manifest, home, progress=say)
+    if any(s.labels == "pseudo" for s in recipe.stages):
+        made = pseudo.label(
+            made, manifest, folder / "scores", split.digest, blind=recipe.blind, workers=workers, progress=say
+        )
+    return made
+
+
+def train_command(
+    name: str,
+    data: Path,
+    out: Path,
+    say: Progress,
+    *,
+    teacher: Path | None = None,
+    changes: Sequence[str] = (),
+    dataset: str | None = None,
+    protocol_name: str = "reference",
+    seed: int = 0,
+    home: Path | None = None,
+    device: str = "cpu",
+    minutes: float | None = None,
+    workers: int = 0,
+) -> Trained:
+    """Train a recipe on a data set, or go on with it."""
+    recipe = recipes.load(name, changes)
+    place = home_of(home, out)
+    given = load(read_set(data, dataset), place, progress=say)
+    split = splits.make(given, _protocol(protocol_name), seed)
+    settings = _settings(out, place, device, say, teacher, minutes)
+    return train(recipe, given, split, settings, pool_of(recipe, given, split, place, say, workers))
+
+
+def evaluate_command(
+    targets: Sequence[str],
+    data: Path,
+    out: Path,
+    say: Progress,
+    *,
+    dataset: str | None = None,
+    protocol_name: str = "",
+    seed: int | None = None,
+    seeds: int = 0,
+    ablation: bool = False,
+    changes: Sequence[str] = (),
+    home: Path | None = None,
+    device: str = "cpu",
+    workers: int = 0,
+) -> dict[str, Any]:
+    """Test exported evaluators on a data set, or train and test a recipe on several splits; writes ``evaluation.json``.
+
+    An evaluator that was trained on this very set is tested on the test part of its own split.
+    """
+    place = home_of(home, out)
+    given = load(read_set(data, dataset), place, progress=say)
+    if seeds or ablation:
+        (name,) = targets if len(targets) == 1 else ("",)
+        if not name or name.endswith(".safetensors"):
+            raise UsageError("--splits and --ablation train: name one recipe, not evaluators", code="E-CFG")
+        recipe = recipes.load(name, changes)
+        settings = _settings(out / "runs", place, device, say, None, None)
+
+        def prepare(split: splits.Split) -> TrainingSet | None:
+            return pool_of(recipe, given, split, place, say, workers)
+
+        how = _protocol(protocol_name or "reference")
+        many = list(range(seeds or 1))
+        if ablation:
+            document = protocol.ablation(recipe, given, settings, protocol=how, seeds=many, prepare=prepare)
+        else:
+            document = protocol.repeated(recipe, given, settings, protocol=how, seeds=many, prepare=prepare)
+    else:
+        document = protocol.compare([_tested(Path(t), given, protocol_name, seed, device, say) for t in targets])
+    with explained(out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "evaluation.json", export.text(document))
+    return document
+
+
+def _tested(
+    path: Path, given: TrainingSet, protocol_name: str, seed: int | None, device: str, say: Progress
+) -> dict[str, Any]:
+    card = export.card(path)
+    if given.digest not in card["trained"]["data"]:
+        return protocol.evaluate(path, given, device=device, progress=say)
+    own = card["split"]
+    split = splits.make(given, _protocol(protocol_name or own["protocol"]), own["seed"] if seed is None else seed)
+    part = given.select(split.train)
+    test = given.select(split.test)
+    return protocol.evaluate(path, test, train_part=part, split=split, device=device, progress=say)
+
+
+def export_command(source: Path, out: Path) -> Path:
+    """Copy an evaluator after reading it back into its network, or write it as an ONNX graph.
+
+    Args:
+        source: ``student.safetensors``, or the folder of a finished training.
+        out: a file that ends in .safetensors or .onnx.
+    """
+    path = source / "student.safetensors" if source.is_dir() else source
+    if source.is_dir() and not path.is_file():
+        raise UsageError(
+            f"{source.name} holds no finished training; repeat its `ganiq train` command until it is done",
+            code="E-CKPT",
+        )
+    card = export.card(path)
+    net = Net(**{k: v for k, v in card["network"].items() if k != "aux"}, aux=card["aux"])
+    network = export.fill(seam.network({**net.options, **protocol.untrained(net)}), path).eval()
+    if out.suffix == ".onnx":
+        export.onnx(network, out, card["crop"], card["patches"], net.shown != "none")
+    elif out.suffix == ".safetensors":
+        with explained(out):
+            write_bytes(out, path.read_bytes())
+        export.fill(network, out)
+    else:
+        raise UsageError(f"{out.name}: name a file that ends in .safetensors or .onnx", code="E-CFG")
+    return out
+
+
+def rows(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """An evaluation as rows of a table for people."""
+    if "arms" in document:
+        made = [{"name": n, **_medians(s)} for n, s in [*document["arms"].items(), ("teacher", document["teacher"])]]
+        return [r | {"recovery": _text(document["recovery"].get(r["name"]))} for r in made]
+    if "summary" in document:
+        return [{"name": name, **_medians(values)} for name, values in document["summary"].items()]
+    answer = []
+    for one in document["evaluators"]:
+        found = one["agreement"]
+        row = {"name": one["checkpoint"]["name"], "protocol": one["protocol"], "n": found["n"]}
+        for key in ("srocc", "srocc_within", "krocc", "plcc_raw", "plcc_logistic"):
+            cell = found.get(key) or {"value": None}
+            low, high = cell.get("low"), cell.get("high")
+            ends = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
+            row[key] = _text(cell["value"]) + ends
+        row["residual"] = _text(found.get("residual"))
+        row["ms"] = one["cost"]["ms_per_image"]
+        answer.append(row)
+        prior = found.get("prior")
+        if prior:
+            answer.append({
+                "name": "(algorithm prior)", "protocol": one["protocol"], "n": prior["n"],
+                "srocc": _text(prior["srocc"]), "srocc_within": _text(prior["srocc_within"]),
+                "plcc_raw": _text(prior["plcc"]), "residual": "0 by construction",
+            })  # fmt: skip
+    return answer
+
+
+def columns(table: Sequence[dict[str, Any]]) -> list[str]:
+    """All keys of a table's rows, in order."""
+    return list(dict.fromkeys(key for row in table for key in row))
+
+
+def _medians(values: dict[str, Any]) -> dict[str, str]:
+    return {k: f"{v['median']:.3f} [{v['q1']:.3f}, {v['q3']:.3f}]" for k, v in values.items()}
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _protocol(name: str) -> splits.Protocol:
+    for known in splits.PROTOCOLS:
+        if name == known:
+            return known
+    raise UsageError(f"there is no split {name!r}; there are {', '.join(splits.PROTOCOLS)}", code="E-CFG")
+
+
+def _settings(
+    out: Path, home: Path, device: str, say: Progress, teacher: Path | None, minutes: float | None
+) -> Settings:
+    import torch
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError("there is no CUDA device here; use --device cpu", code="E-CFG")
+    more = {} if minutes is None else {"minutes": minutes}
+    return Settings(out, home, device=device, teacher=teacher, progress=say, compile=device.startswith("cuda"), **more)

@@ -1,0 +1,75 @@
+"""Where crops are cut: from a fixed grid, or drawn from a stream that belongs to (seed, epoch, image).
+
+Nothing depends on the order of images, on the batch or on the number of processes. A reference is cut where its image
+is; a non-aligned or re-distorted picture has a stream of its own. Crops are flipped and turned by 90 degrees and
+nothing else: resampling would change the quality that is to be judged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Crop(NamedTuple):
+    """One crop: its corner, whether it is mirrored left to right, and quarter turns."""
+
+    top: int
+    left: int
+    flip: bool = False
+    turn: int = 0
+
+
+def rng(seed: int, *names: object) -> np.random.Generator:
+    """A stream for these names, the same in every process."""
+    text = "\0".join([str(seed), *map(str, names)])
+    return np.random.Generator(np.random.PCG64(int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")))
+
+
+def padded(picture: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    """A picture smaller than the crop, continued by reflection to its size."""
+    height, width = picture.shape[:2]
+    if height >= side and width >= side:
+        return picture
+    low = [(max(0, side - n) // 2, max(0, side - n) - max(0, side - n) // 2) for n in (height, width)]
+    return np.pad(picture, [*low, (0, 0)], mode="symmetric" if min(height, width) == 1 else "reflect")
+
+
+def grid(height: int, width: int, side: int, count: int = 5) -> list[Crop]:
+    """The first ``count`` of ten fixed crops: the corners, the middle, and the mirror images of these five; a single
+    one is the middle."""
+    down, across = max(0, height - side), max(0, width - side)
+    middle = Crop(down // 2, across // 2)
+    if count == 1:
+        return [middle]
+    five = [Crop(0, 0), Crop(0, across), Crop(down, 0), Crop(down, across), middle]
+    return [*five, *(crop._replace(flip=True) for crop in five)][:count]
+
+
+def draw(
+    stream: np.random.Generator, height: int, width: int, side: int, count: int, *, flips: bool, turns: bool
+) -> list[Crop]:
+    """Random crops of a picture of this size."""
+    crops = []
+    for _ in range(count):
+        top = int(stream.integers(0, max(0, height - side) + 1))
+        left = int(stream.integers(0, max(0, width - side) + 1))
+        flip, turn = bool(stream.integers(2)), int(stream.integers(4))
+        crops.append(Crop(top, left, flip and flips, turn if turns else 0))
+    return crops
+
+
+def cut(picture: npt.NDArray[np.uint8], crops: Sequence[Crop], side: int) -> npt.NDArray[np.uint8]:
+    """(m, side, side, 3) of one picture."""
+    whole = padded(picture, side)
+    pieces = []
+    for crop in crops:
+        piece = whole[crop.top : crop.top + side, crop.left : crop.left + side]
+        if crop.flip:
+            piece = piece[:, ::-1]
+        pieces.append(np.rot90(piece, crop.turn))
+    return np.ascontiguousarray(np.stack(pieces))

@@ -1,0 +1,76 @@
+"""What the teacher says of a batch: on the clean view, on the student's scale of labels, never in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from . import export
+from .crops import rng
+from .data import TrainingSet
+from .labels import Scaler
+from .loader import Batch
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass
+class Teaching:
+    """A teacher that is frozen, or the student itself, shown something else."""
+
+    recipe: Recipe
+    student: Any
+    network: Any
+    """None where the student is its own teacher, or there is none."""
+    shuffle: bool = False
+    line: tuple[float, float] = (1.0, 0.0)
+    """From the teacher's scale of labels to the student's."""
+
+    def load(self, path: Path, scaler: Scaler, apart: dict[str, TrainingSet]) -> None:
+        """Take over a trained teacher, which must have seen nothing that the student is tested on.
+
+        Raises:
+            UsageError: the recipe has no such teacher, or the file is another network.
+            IntegrityError: shared content.
+        """
+        if self.network is None:
+            raise UsageError(f"{self.recipe.name} has no teacher of its own to fill; leave --teacher out", code="E-CFG")
+        card = export.card(path)
+        for name, part in apart.items():
+            export.unseen(card, name, part)
+        export.fill(self.network, path)
+        theirs = Scaler.read(card["label"])
+        self.line = (theirs.unit / scaler.unit, (theirs.offset - scaler.offset) / scaler.unit)
+
+    def __call__(self, batch: Batch, *names: object) -> dict[str, Tensor]:
+        """The trace; ``names`` (stage, step, process) decide how a shuffled teacher is shuffled."""
+        import torch
+
+        assert self.recipe.teacher is not None
+        if self.recipe.shared:
+            return dict(self.student(batch.views("student", self.recipe.teacher)))
+        self.network.eval()
+        with torch.inference_mode():
+            trace = dict(self.network(batch.views("teacher", self.recipe.teacher)))
+        trace = {name: value.clone() for name, value in trace.items()}  # usable outside of inference mode
+        if self.line != (1.0, 0.0):
+            trace["score"] = trace["score"] * self.line[0] + self.line[1]
+            if "score.std" in trace:
+                trace["score.std"] = trace["score.std"] * self.line[0]
+        if self.shuffle:
+            n = len(trace["score"])
+            order = torch.from_numpy(rng(self.recipe.seed, "shuffle", *names).permutation(n))
+            trace = {name: _permuted(value, order) for name, value in trace.items()}
+        return trace
+
+
+def _permuted(value: Tensor, order: Tensor) -> Tensor:
+    """Rows in another order of images, the patches of an image kept together."""
+    n = len(order)
+    if len(value) % n:
+        return value
+    return value.unflatten(0, (n, -1))[order.to(value.device)].flatten(0, 1)

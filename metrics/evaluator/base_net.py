@@ -1,0 +1,124 @@
+"""What all evaluators share: the backbone, its frozen form, its cache, and the refusal to compare with nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from .backbones import backbone
+from .parts_net import shrink
+from .trace import Trace
+from .views import Views
+
+AUXILIARY = {
+    "FR": "the aligned reference",
+    "NAR": "a pristine image of other content",
+    "PR": "the re-distorted image",
+    "DR": "the degraded image it was restored from",
+}
+"""Role -> what the second image is; ``NR`` has none."""
+
+
+class Evaluator(nn.Module):
+    """Views -> trace. Subclasses say how the maps of the backbone become a score."""
+
+    def __init__(
+        self, trunk: str, *, role: str, pretrained: bool, frozen: bool, cap: int = 12, patches: int | None = None
+    ) -> None:
+        super().__init__()
+        if role != "NR" and role not in AUXILIARY:
+            raise ValueError(f"there is no role {role!r}; choose one of NR, {', '.join(AUXILIARY)}")
+        self.role = role
+        self.source = backbone(trunk)
+        self.backbone = self.source.build(pretrained=pretrained).requires_grad_(not frozen)
+        self.cap = cap
+        """Side that maps are averaged to before anything is trained on them, cached or not."""
+        self.patches = patches
+        """Patches per image that are judged together; ``None`` where each is judged by itself."""
+        self.widths: dict[str, int] = {f"bb.l{i}": c for i, c in enumerate(self.source.channels, 1)}
+        """Channels of what the trace holds, for adapters."""
+        self.pretrained = pretrained
+
+    @property
+    def needs_aux(self) -> bool:
+        return self.role != "NR"
+
+    @property
+    def trunk(self) -> str:
+        """Identity of everything ``extract`` depends on; empty if it changes in training."""
+        if any(p.requires_grad for p in self.backbone.parameters()):
+            return ""
+        from ...bench.weights import digest_of
+
+        weights = digest_of(self.source.slot) if self.pretrained else "random"
+        return f"{self.source.name}:{weights}:{self.cap}:{self.preparation}"
+
+    @property
+    def preparation(self) -> str:
+        """Of images before the backbone; part of ``trunk``."""
+        return "plain"
+
+    def prepare(self, images: Tensor) -> Tensor:
+        return images
+
+    def train(self, mode: bool = True) -> Evaluator:
+        """A frozen backbone stays in evaluation: its statistics are not to move."""
+        super().train(mode)
+        if not any(p.requires_grad for p in self.backbone.parameters()):
+            self.backbone.eval()
+        return self
+
+    def extract(self, images: Tensor) -> list[Tensor]:
+        """(N,3,S,S) in [0,1] -> maps as ``Views.features`` holds them, without the patches' dimension."""
+        return [shrink(maps, self.cap) for maps in self.source(self.backbone, self.prepare(images))]
+
+    def maps(self, images: Tensor | None, features: Sequence[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
+        """Maps of B*m patches: as the backbone made them (as cached, if they were), and averaged to ``cap``.
+
+        Raises:
+            ValueError: neither images nor features.
+        """
+        if features is not None:
+            raw = [maps.flatten(0, 1).float() for maps in features]
+        elif images is not None:
+            raw = self.source(self.backbone, self.prepare(images.flatten(0, 1)))
+        else:
+            raise ValueError(f"{type(self).__name__} was given neither images nor features; pass one of them")
+        return raw, [shrink(maps, self.cap) for maps in raw]
+
+    def check(self, views: Views) -> tuple[int, int]:
+        """(B, m) of these views.
+
+        Raises:
+            ValueError: nothing to compare with, or another number of patches than the network was built for.
+        """
+        if self.needs_aux and views.aux is None and views.aux_features is None:
+            raise ValueError(
+                f"{type(self).__name__} in the role {self.role} compares with {AUXILIARY[self.role]}, "
+                "and none was given; pass it as aux"
+            )
+        first = views.x if views.features is None else views.features[0]
+        if first is None:
+            raise ValueError(f"{type(self).__name__} was given neither images nor features; pass one of them")
+        batch, patches = first.shape[:2]
+        if self.patches is not None and patches != self.patches:
+            raise ValueError(f"{type(self).__name__} judges {self.patches} patches per image, and {patches} were given")
+        return batch, patches
+
+    def forward(self, views: Views) -> Trace:
+        raise NotImplementedError
+
+
+def levels(maps: Sequence[Tensor]) -> Trace:
+    """Maps of a backbone under their names in a trace."""
+    return {f"bb.l{index}": value for index, value in enumerate(maps, 1)}
+
+
+def judged(scores: Tensor, batch: int) -> Trace:
+    """(B*m,) scores of patches -> their mean per image, and their deviation where there are several."""
+    scores = scores.view(batch, -1)
+    found = {"score": scores.mean(1)}
+    if scores.shape[1] > 1:
+        found["score.std"] = scores.detach().std(1, correction=0)
+    return found

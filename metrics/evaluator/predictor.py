@@ -1,0 +1,154 @@
+"""A trained evaluator as a file: one safetensors file whose metadata say what network it fills and how it is asked.
+
+Protocol: RGB in [0,1], no resizing; five crops of the training's size, the corners and the centre, and the mean of
+their scores (a network that judges several patches together is shown the four corners, or the five crops and their
+mirror images, as it was built for). Smaller images are extended by reflection. Each image is scored by itself, in
+evaluation mode, without random numbers; the answer is in the units of the labels, higher is better.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...bench.weights import BadWeights, load_strict
+from ..inputs import single
+from .views import Views
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORM = "evaluator/1"
+_ADVICE = "use a file that `ganiq` exported from a trained evaluator"
+
+
+class Predictor:
+    """Images, and references where the network compares -> scores."""
+
+    def __init__(self, path: str | Path, device: str = "cpu") -> None:
+        """
+        Args:
+            path: of the checkpoint.
+            device: where it is to run.
+
+        Raises:
+            BadWeights: not such a file, or tensors that do not fit the network its metadata name.
+        """
+        import torch
+
+        from ...bench.weights.load import tensors_from
+        from .build import network
+
+        path = Path(path)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise BadWeights("E-CKPT-FORMAT", path.name, f"it cannot be read ({error.strerror})", _ADVICE) from None
+        self.metadata = metadata(data, path.name)
+        """Everything the trainer wrote about this evaluator, as text."""
+        spec, label, crop = (_parsed(self.metadata, key, path.name) for key in ("network", "label", "crop"))
+        spec.pop("aux", None)  # what the trainer showed it: the role says as much
+        try:
+            with torch.random.fork_rng(devices=[]):  # parameters are drawn and then all replaced
+                module: Any = network({**spec, "pretrained": False})
+            self.unit, self.offset, self.crop = float(label["unit"]), float(label["offset"]), int(crop)
+        except (ValueError, TypeError, KeyError) as error:
+            raise BadWeights("E-CKPT-FORMAT", path.name, f"its metadata name no network ({error})", _ADVICE) from None
+        load_strict(module, tensors_from(data, path.name), name=path.name)
+        self.network = module.requires_grad_(False).eval().to(device)
+        self.device = device
+
+    @property
+    def role(self) -> str:
+        """What the network needs beside the image; see base_net.py."""
+        return self.network.role
+
+    def score(self, images: Tensor, references: Tensor | None = None) -> Tensor:
+        """(N,3,H,W) in [0,1] -> (N,).
+
+        Raises:
+            TypeError: not floating-point tensors.
+            ValueError: wrong shape or range, or no references for a network that compares.
+        """
+        import torch
+
+        name = f"evaluator ({self.role})"
+        images = single(name, images, dtype=torch.float32)
+        others: list[Tensor | None] = [None] * len(images)
+        if self.network.needs_aux:
+            if references is None:
+                raise ValueError(f"{name} compares images with references, and none were given; pass both")
+            references = single(name, references, dtype=torch.float32)
+            same = images.shape if self.role != "NAR" else (len(images), 3, *references.shape[2:])
+            if references.shape != same:
+                raise ValueError(
+                    f"{name}: images are {tuple(images.shape)} and references {tuple(references.shape)}; "
+                    "pass batches of one shape"
+                )
+            others = [*references]
+        with torch.no_grad():
+            found = [self._one(image, other) for image, other in zip(images, others)]
+        return torch.stack(found) if found else images.new_zeros(0)
+
+    def _one(self, image: Tensor, reference: Tensor | None) -> Tensor:
+        patches = self.network.patches
+        views = [None if v is None else crops(v.to(self.device), self.crop, patches or 5) for v in (image, reference)]
+        x, aux = (None if v is None else v.unsqueeze(1 if patches is None else 0) for v in views)
+        return (self.network(Views(x, aux))["score"].mean() * self.unit + self.offset).cpu()
+
+
+def crops(image: Tensor, side: int, count: int = 5) -> Tensor:
+    """(3,H,W) -> (count,3,side,side): the corners, the centre, then the mirror images of these five.
+
+    Raises:
+        ValueError: more than ten.
+    """
+    import torch
+
+    if not 1 <= count <= 10:
+        raise ValueError(f"there are 10 fixed crops, and {count} were asked for")
+    image = extended(image, side)
+    down, right = image.shape[1] - side, image.shape[2] - side
+    corners = ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2))
+    found = [image[:, y : y + side, x : x + side] for y, x in corners]
+    return torch.stack([*found, *(crop.flip(-1) for crop in found)][:count])
+
+
+def extended(image: Tensor, side: int) -> Tensor:
+    """An image of at least ``side`` pixels each way, by reflection at its borders, on both sides alike."""
+    import torch
+
+    for axis in (1, 2):
+        size = image.shape[axis]
+        missing = max(side - size, 0)
+        if missing:
+            place = torch.arange(-(missing // 2), size + missing - missing // 2, device=image.device)
+            period = max(2 * (size - 1), 1)
+            place = place % period
+            image = image.index_select(axis, torch.minimum(place, period - place) if size > 1 else place * 0)
+    return image
+
+
+def metadata(data: bytes, name: str) -> dict[str, str]:
+    """What is written into the head of a safetensors file.
+
+    Raises:
+        BadWeights: not a safetensors file, or not one of an evaluator.
+    """
+    try:
+        length = int.from_bytes(data[:8], "little")
+        head = json.loads(data[8 : 8 + length]) if 0 < length <= len(data) - 8 else None
+        found = head.get("__metadata__", {}) if isinstance(head, dict) else {}
+    except ValueError:
+        found = {}
+    if found.get("ganiq") != FORM:
+        raise BadWeights("E-CKPT-FORMAT", name, f"it is no evaluator in the form {FORM}", _ADVICE)
+    return found
+
+
+def _parsed(values: dict[str, str], key: str, name: str) -> Any:
+    try:
+        return json.loads(values[key])
+    except (KeyError, ValueError):
+        raise BadWeights("E-CKPT-FORMAT", name, f"its metadata hold no readable {key}", _ADVICE) from None

@@ -1,0 +1,126 @@
+"""A small data set of procedural pictures, made worse in known ways, and recipes for tiny networks."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ganiq.bench.training import data as training_data
+from ganiq.bench.training import recipe as recipes
+from PIL import Image, ImageFilter
+
+Make = Callable[..., Path]
+SIDE = 72
+
+
+def picture(seed: int, side: int = SIDE) -> np.ndarray:
+    """Waves and patches: another content for every seed."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side] / side
+    pixels = np.zeros((side, side, 3))
+    for _ in range(5):
+        fy, fx, phase = rng.uniform(-9, 9), rng.uniform(-9, 9), rng.uniform(0, 6)
+        pixels += np.sin(2 * np.pi * (fy * y + fx * x) + phase)[..., None] * rng.uniform(-1, 1, 3)
+    for _ in range(7):
+        top, left = rng.integers(0, side - 12, 2)
+        pixels[top : top + rng.integers(5, 30), left : left + rng.integers(5, 30)] += rng.uniform(-3, 3, 3)
+    pixels += rng.normal(0, 0.25, pixels.shape)
+    low, high = pixels.min(), pixels.max()
+    return np.rint(255 * (pixels - low) / (high - low)).astype(np.uint8)
+
+
+def worse(pixels: np.ndarray, kind: str, level: int, seed: int) -> np.ndarray:
+    if kind == "blur":
+        return np.array(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(0.4 * level)))
+    noisy = pixels + np.random.default_rng([seed, level]).normal(0, 6 * level, pixels.shape)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def make_set(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """``make_set(references=8, levels=4, first=0, better='higher', kind='Elo', scored=True)``: a data folder."""
+
+    def make(
+        references: int = 8, levels: int = 4, first: int = 0, better: str = "higher", scored: bool = True,
+        comparable: str = "everywhere", name: str = "waves",
+    ) -> Path:  # fmt: skip
+        folder = tmp_path_factory.mktemp("set")
+        rows: list[dict[str, Any]] = []
+        for r in range(first, first + references):
+            pixels = picture(r)
+            Image.fromarray(pixels).save(folder / f"r{r}.png")
+            for kind in ("blur", "noise"):
+                for level in range(1, levels + 1):
+                    file = f"r{r}_{kind}{level}.png"
+                    Image.fromarray(worse(pixels, kind, level, r)).save(folder / file)
+                    quality = 1500 - 100 * level - (40 if kind == "noise" else 0) + 3 * (r % 5)
+                    row = {"image": file, "reference": f"r{r}.png", "group": f"r{r}", "distortion": kind}
+                    row |= {"generator": f"{kind}{level}"}
+                    if scored:
+                        row["score"] = quality if better == "higher" else 2000 - quality
+                    rows.append(row)
+        with (folder / "items.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+        text = f'name = "{name}"\nlicense = "made by the tests"\n'
+        if scored:
+            text += f'[score]\nkind = "Elo"\nbetter = "{better}"\ncomparable = "{comparable}"\n'
+        (folder / "items.toml").write_text(text)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def waves(make_set: Make) -> Path:
+    """The data folder that most tests share; nothing is written into it."""
+    return make_set()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of decoded pixels."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def load(home: Path) -> Callable[[Path], training_data.TrainingSet]:
+    from ganiq.bench.datasets import load as manifest
+
+    return lambda folder: training_data.load(manifest(folder), home)
+
+
+@pytest.fixture(scope="session")
+def given(waves: Path, load: Callable[[Path], training_data.TrainingSet]) -> training_data.TrainingSet:
+    return load(waves)
+
+
+REG = {"loss": "tiny_evaluators:regression"}
+SCORE = {"distill": "tiny_evaluators:ScoreDistiller", "weight": 0.5}
+HINT = {"distill": "tiny_evaluators:HintDistiller"}
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """A recipe: a full-reference teacher, then a student that distils from it."""
+    base: dict[str, Any] = {
+        "name": "tiny",
+        "views": {"crop": 48, "patches": 1},
+        "teacher": {"net": "tiny_evaluators:Tiny", "role": "FR"},
+        "student": {"net": "tiny_evaluators:Tiny", "role": "NR"},
+        "stages": [
+            {"name": "teacher", "train": "teacher", "epochs": 4, "batch": 8, "lr": 3e-3, "terms": [REG]},
+            {"name": "student", "epochs": 4, "batch": 8, "lr": 3e-3, "terms": [REG, SCORE, HINT]},
+        ],
+    }
+    return base | changes
+
+
+@pytest.fixture
+def tiny() -> Callable[..., recipes.Recipe]:
+    """``tiny(stages=[...])``: that recipe with changes."""
+    return lambda **changes: recipes.build(document(**changes))

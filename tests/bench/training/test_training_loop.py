@@ -1,0 +1,150 @@
+"""The trainer: it learns, it goes on after a kill as if nothing had happened, and two processes equal one."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import HINT, REG, SCORE, document
+from ganiq.bench.errors import UsageError
+from ganiq.bench.training import recipe as recipes
+from ganiq.bench.training import splits, state, trainer
+from ganiq.bench.weights.load import tensors_from
+
+HERE = Path(__file__).parent
+
+
+def toml(path: Path, recipe: recipes.Recipe) -> Path:
+    """A recipe as a file; TOML holds the same as this JSON, written as inline tables."""
+
+    def value(v: Any) -> str:
+        if isinstance(v, dict):
+            return "{" + ", ".join(f"{k} = {value(x)}" for k, x in v.items() if x is not None) + "}"
+        if isinstance(v, list):
+            return "[" + ", ".join(map(value, v)) + "]"
+        return json.dumps(v)
+
+    path.write_text("\n".join(f"{k} = {value(v)}" for k, v in recipe.document.items() if v is not None) + "\n")
+    assert recipes.load(path) == recipe
+    return path
+
+
+def test_a_recipe_learns_and_leaves_its_results(given, tiny, home, tmp_path) -> None:
+    recipe = tiny()
+    split = splits.make(given)
+    done = trainer.train(recipe, given, split, trainer.Settings(tmp_path, home))
+    assert done.done
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [e["stage"] for e in log] == ["teacher"] * 4 + ["student"] * 4
+    assert log[3]["loss"] < 0.5 * log[0]["loss"]
+    assert log[-1]["terms"].keys() == {"tiny_evaluators:regression", "tiny_evaluators:ScoreDistiller",
+                                       "tiny_evaluators:HintDistiller"}  # fmt: skip
+    assert log[-1]["levels"] == {"1.level": 1.0}
+    assert (tmp_path / "curve.png").stat().st_size > 5000
+    names = tensors_from((tmp_path / "student.safetensors").read_bytes(), "student").keys()
+    assert names == done.student.state_dict().keys()
+    assert not [n for n in names if "adapter" in n or "teacher" in n]
+
+
+def test_the_same_command_trains_to_the_same_bytes(given, tiny, home, tmp_path) -> None:
+    split = splits.make(given)
+    recipe = tiny(student={"net": "tiny_evaluators:Tiny", "role": "NR", "dropout": 0.3})
+    for name in "ab":
+        trainer.train(recipe, given, split, trainer.Settings(tmp_path / name, home))
+    a, b = ((tmp_path / n / "student.safetensors").read_bytes() for n in "ab")
+    assert a == b
+
+
+@pytest.mark.parametrize("keep", ["swa", "ema", "best", "last"])
+def test_resume_after_a_stop_is_exact(given, tiny, home, tmp_path, keep) -> None:
+    """Stopped at every saved state, and begun again, until done: the same weights as in one go."""
+    stages = document()["stages"]
+    for stage in stages:
+        stage |= {"keep": keep, "epochs": 3}
+    recipe = tiny(student={"net": "tiny_evaluators:Tiny", "role": "NR", "dropout": 0.3}, stages=stages)
+    split = splits.make(given)
+    whole = trainer.train(recipe, given, split, trainer.Settings(tmp_path / "whole", home))
+    pieces = 0
+    while True:
+        settings = trainer.Settings(tmp_path / "pieces", home, save_every=2, minutes=0)
+        done = trainer.train(recipe, given, split, settings)
+        pieces += 1
+        if done.done:
+            break
+    assert pieces > 8
+    for name, value in whole.student.state_dict().items():
+        assert (value == done.student.state_dict()[name]).all(), name
+    texts = [(tmp_path / n / "log.jsonl").read_text().splitlines() for n in ("whole", "pieces")]
+    rows = [[{**json.loads(line), "seconds": 0} for line in text] for text in texts]
+    assert rows[0] == rows[1]
+
+
+def program(recipe: Path, waves: Path, home: Path, out: Path, **environment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(HERE / "tiny_evaluators.py"), *map(str, (recipe, waves, home, out))]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(HERE), **environment})
+
+
+def test_resume_after_sigkill_is_exact(waves, given, tiny, home, tmp_path) -> None:
+    """A process killed at a random moment and started again ends with the same file as one left alone."""
+    stages = document()["stages"]
+    stages[0] |= {"epochs": 20}
+    stages[1] |= {"epochs": 60}
+    recipe = tiny(stages=stages)
+    file = toml(tmp_path / "r.toml", recipe)
+    alone = trainer.train(recipe, given, splits.make(given), trainer.Settings(tmp_path / "alone", home))
+    process = program(file, waves, home, tmp_path / "killed")
+    mark = tmp_path / "killed" / state.FILE
+    while not mark.is_file() and process.poll() is None:
+        time.sleep(0.002)
+    time.sleep(random.uniform(0, 0.5))
+    assert process.poll() is None, "it was done before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "student.safetensors").is_file()
+    again = program(file, waves, home, tmp_path / "killed")
+    assert again.wait(120) == 0
+    assert alone.checkpoint.read_bytes() == (tmp_path / "killed" / "student.safetensors").read_bytes()
+
+
+def test_two_processes_equal_one_with_the_whole_batch(waves, given, tiny, home, tmp_path) -> None:
+    """Losses with masks and losses that compare the whole batch, a distiller with an adapter, clipping.
+
+    The variables are those that ``torchrun`` sets.
+    """
+    import torch
+
+    terms = [REG, {"loss": "tiny_evaluators:correlation", "weight": 0.3}, SCORE, HINT]
+    stages = document()["stages"]
+    stages[1] |= {"terms": terms, "epochs": 3, "per_reference": 4}
+    recipe = tiny(stages=stages)
+    file = toml(tmp_path / "r.toml", recipe)
+    trainer.train(recipe, given, splits.make(given), trainer.Settings(tmp_path / "one", home))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    two = [program(file, waves, home, tmp_path / "two", RANK=str(rank), **common) for rank in range(2)]
+    assert [process.wait(120) for process in two] == [0, 0]
+    a, b = (torch.load(tmp_path / n / state.FILE, weights_only=True)["student"] for n in ("one", "two"))
+    assert max(float((a[n] - b[n]).abs().max()) for n in a) < 1e-5
+    logs = [[json.loads(x) for x in (tmp_path / n / "log.jsonl").read_text().splitlines()] for n in ("one", "two")]
+    assert [e["valid"] for e in logs[0]] == pytest.approx([e["valid"] for e in logs[1]])
+    assert [e["loss"] for e in logs[0]] == pytest.approx([e["loss"] for e in logs[1]], rel=0.2)
+
+
+def test_a_folder_of_another_training_is_refused(given, tiny, home, tmp_path) -> None:
+    split = splits.make(given)
+    trainer.train(tiny(), given, split, trainer.Settings(tmp_path, home))
+    with pytest.raises(UsageError, match="begun with another recipe"):
+        trainer.train(tiny(seed=1), given, split, trainer.Settings(tmp_path, home))
+    with pytest.raises(UsageError, match="begun with another split"):
+        trainer.train(tiny(), given, splits.make(given, seed=1), trainer.Settings(tmp_path, home))
