@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .losses import BETA
 from .parts_net import fit
-from .trace import Trace, grid, named
+from .trace import Trace, by_depth, grid, named, width
 from .views import Views
 
 
@@ -88,7 +88,7 @@ class Hint(Distiller):
         Args:
             teacher: network.
             student: network.
-            pairs: [teacher's name, student's name, weight (1)] each; default all maps that both backbones have.
+            pairs: [teacher's name, student's name, weight (1)] each; default the backbones' maps by depth.
             norm: ``none``; ``layer``, both over channels; ``standard``, the teacher's channels by their running mean
                 and deviation (scale carries quality, and differs by level); ``cosine``, 1 - cosine over channels.
             adapt: whether the student's maps go through a convolution; without it the widths must agree.
@@ -101,7 +101,7 @@ class Hint(Distiller):
         if norm not in ("none", "layer", "standard", "cosine"):
             raise ValueError(f"there is no norm {norm!r} of hints; choose none, layer, standard or cosine")
         if pairs is None:
-            pairs = [[name, name] for name in student.widths if name.startswith("bb.") and name in teacher.widths]
+            pairs = by_depth(teacher, student)
         self.pairs = [(str(t), str(s), float(w[0]) if w else 1.0) for t, s, *w in pairs]
         self.norm = norm
         self.adapters, self.standards = nn.ModuleList(), nn.ModuleList()
@@ -218,19 +218,6 @@ class Standard(nn.Module):
                 self.square += (maps.square().mean(dim=(0, 2, 3)) - self.square) / self.count
         deviation = (self.square - self.mean**2).clamp_min(1e-6).sqrt()
         return (maps - self.mean[:, None, None]) / deviation[:, None, None]
-
-
-def width(network: Any, name: str) -> int:
-    """Channels of what a network calls ``name``.
-
-    Raises:
-        ValueError: it says no such thing.
-    """
-    try:
-        return network.widths[name]
-    except KeyError:
-        known = ", ".join(network.widths)
-        raise ValueError(f"{type(network).__name__} has no {name!r} to compare; it has {known}") from None
 
 
 def _points(trace: Trace, name: str) -> Tensor:

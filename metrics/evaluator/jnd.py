@@ -49,7 +49,7 @@ def jnd(images: Tensor, model: Model = "pattern", *, edges: bool = True, logarit
 
     if model not in ("pattern", "namm"):
         raise ValueError(f"there is no JND model {model!r}; choose pattern or namm")
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(images.device.type, enabled=False):  # sums of grey levels need all digits
         weights = torch.tensor((0.299, 0.587, 0.114), device=images.device).view(3, 1, 1)
         grey = ((images.float() * weights).sum(1, keepdim=True) * 255).round()
         luminance, masking = _namm(grey) if model == "namm" else _pattern(grey, edges=edges, logarithmic=logarithmic)
@@ -179,4 +179,5 @@ def _filtered(images: Tensor, kernel: object) -> Tensor:
     half = weights.shape[0] // 2
     channels = images.shape[1]
     padded = F.pad(images, (half,) * 4, mode="replicate")
-    return F.conv2d(padded, weights.expand(channels, 1, *weights.shape), groups=channels)
+    with torch.autocast(images.device.type, enabled=False):
+        return F.conv2d(padded, weights.expand(channels, 1, *weights.shape), groups=channels)

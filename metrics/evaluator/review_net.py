@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .distillers_net import Distiller, width
+from .distillers_net import Distiller
 from .parts_net import fit
-from .trace import Trace, grid, named
+from .trace import Trace, by_depth, grid, named, width
 from .views import Views
 
 
@@ -65,27 +65,22 @@ class Review(Distiller):
                 reference, at the student's third level.
 
         Raises:
-            ValueError: the backbones have not the same number of levels.
+            ValueError: a network shows no maps.
         """
         super().__init__(teacher, student)
-        self.names = [name for name in student.widths if name.startswith("bb.")]
-        theirs = [name for name in teacher.widths if name.startswith("bb.")]
-        if theirs != self.names:
-            raise ValueError(
-                f"review pairs levels by depth: the teacher has {len(theirs)} and the student {len(self.names)}; "
-                "choose backbones with as many"
-            )
+        self.names = by_depth(teacher, student)
         self.levels = nn.ModuleList(
-            Fusion(width(student, n), middle, width(teacher, n), deepest=n == self.names[-1]) for n in self.names
+            Fusion(width(student, ours), middle, width(teacher, theirs), deepest=(theirs, ours) == self.names[-1])
+            for theirs, ours in self.names
         )
         self.difference = nn.Conv2d(middle, width(teacher, "tok.d"), 3, padding=1) if difference else None
 
     def forward(self, teacher: Trace, student: Trace, views: Views) -> Tensor:
         total, deeper = named(student, "score").new_zeros(()), None
         for index in reversed(range(len(self.names))):
-            name = self.names[index]
-            found, deeper = self.levels[index](named(student, name), deeper)
-            total = total + hcl(*_alike(found, named(teacher, name)))
+            theirs, ours = self.names[index]
+            found, deeper = self.levels[index](named(student, ours), deeper)
+            total = total + hcl(*_alike(found, named(teacher, theirs)))
             if self.difference is not None and index == 2:
                 total = total + hcl(*_alike(self.difference(deeper), grid(teacher, "tok.d")))
         return total
@@ -96,14 +91,14 @@ class Attention(Distiller):
 
     def __init__(self, teacher: Any, student: Any) -> None:
         super().__init__(teacher, student)
-        self.names = [name for name in student.widths if name.startswith("bb.") and name in teacher.widths]
+        self.names = by_depth(teacher, student)
 
     def forward(self, teacher: Trace, student: Trace, views: Views) -> Tensor:
         total = named(student, "score").new_zeros(())
-        for name in self.names:
+        for theirs, ours in self.names:
             found, goal = (
                 F.normalize(maps.square().mean(1).flatten(1), dim=1)
-                for maps in _alike(named(student, name), named(teacher, name))
+                for maps in _alike(named(student, ours), named(teacher, theirs))
             )
             total = total + (found - goal).square().sum(1).mean()
         return total

@@ -19,7 +19,7 @@ N is B times the patches of an image.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,3 +57,30 @@ def named(trace: Trace, name: str) -> Tensor:
     except KeyError:
         said = ", ".join(key for key in trace if key.count(".") < 2)
         raise KeyError(f"the trace has no {name!r}; it has {said}") from None
+
+
+def by_depth(teacher: Any, student: Any) -> list[tuple[str, str]]:
+    """Maps of the backbones, each of the student's with the teacher's of the same relative depth.
+
+    Raises:
+        ValueError: a network has none.
+    """
+    theirs, ours = ([n for n in network.widths if n.startswith("bb.")] for network in (teacher, student))
+    if not theirs or not ours:
+        lacking = teacher if not theirs else student
+        raise ValueError(f"{type(lacking).__name__} shows no maps of its backbone; compare something else")
+    step = (len(theirs) - 1) / max(len(ours) - 1, 1)
+    return [(theirs[round(index * step)], name) for index, name in enumerate(ours)]
+
+
+def width(network: Any, name: str) -> int:
+    """Channels of what a network calls ``name``.
+
+    Raises:
+        ValueError: it says no such thing.
+    """
+    try:
+        return network.widths[name]
+    except KeyError:
+        known = ", ".join(network.widths)
+        raise ValueError(f"{type(network).__name__} has no {name!r} to compare; it has {known}") from None

@@ -208,7 +208,20 @@ def test_networks_that_do_not_match_are_refused(teacher: Any, student: Any) -> N
         distiller("token", teacher, student)
     with pytest.raises(ValueError, match="set adapt = true"):
         distiller("hint", teacher, student, {"adapt": False})
-    with pytest.raises(ValueError, match="review pairs levels by depth"):
-        distiller("review", made(net="iqt", size="full"), student)
+    with pytest.raises(ValueError, match="Ckdn shows no maps"):
+        distiller("review", made(net="ckdn"), student)
     with pytest.raises(KeyError, match="it has score"):
         distiller("cond", student, student)({"score": torch.zeros(1)}, {"score": torch.zeros(1)}, seen(1))
+
+
+def test_full_size_teacher_on_its_finer_grid_teaches_the_full_size_student() -> None:
+    big, small = (made(net="ysgan", size="full", role=role).eval() for role in ("FR", "NR"))
+    views = seen(1, side=192)
+    theirs, ours = traces(big, small, views)
+    plain = made(net="slkd").eval()
+    review: Any = distiller("review", big, plain)
+    assert [theirs for theirs, _ in review.names] == ["bb.l1", "bb.l3", "bb.l5", "bb.l7"]
+    assert review(theirs, plain(views), views) > 0
+    assert (theirs["enc"].shape[1], ours["enc"].shape[1]) == (442, 145)
+    for name, options in (("hint", HEADS), ("token", {}), ("score", {})):
+        assert distiller(name, big, small, options)(theirs, ours, views) > 0

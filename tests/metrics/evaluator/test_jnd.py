@@ -131,6 +131,14 @@ def test_each_image_by_itself_gives_the_same_map() -> None:
     assert torch.allclose(jnd(images)[1:], jnd(images[1:]), atol=1e-5)
 
 
+def test_mixed_precision_changes_nothing() -> None:
+    images = textured()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, seen = jnd(images), visible(images, jnd(images))
+    assert torch.equal(found, jnd(images))
+    assert torch.equal(seen, visible(images, found))
+
+
 def test_unknown_model_is_refused() -> None:
     with pytest.raises(ValueError, match="pattern or namm"):
         jnd(flat(3), "liu")  # pyright: ignore[reportArgumentType]
