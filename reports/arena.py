@@ -153,8 +153,14 @@ def html(document: documents.Arena, details: Sequence[crops.Crop], report: bool)
         "detailed": shown if len(names) <= MOST_DETAILED else [],
         "predictions": accepted,
         "predicted_digits": {
-            p["metric"]: _digits([p["predicted"][n] for n in names if n in p["predicted"]]) for p in accepted
+            p["metric"]: decimals(0, 10 * p["error"], None, 4)
+            if p["error"]
+            else _digits([p["predicted"][n] for n in names if n in p["predicted"]])
+            for p in accepted
         },
+        "unsure": next(
+            (c.get("reason", "") for p in accepted for c in p["predicted"].values() if c["value"] is not None), ""
+        ),
         "refused": [p for p in document["predictions"] if p["status"] != "ok"],
         "errors": {p["metric"]: p for p in document["predictions"]},
         "cost_chart": charts.cost(
@@ -191,26 +197,20 @@ def sentence(document: documents.Arena) -> list[tuple[str, bool]]:
         out += [("First: ", False), (listed(first), True)]
         out.append((f" in the order of {who}; no tiers: {headline['tiers'].removeprefix('none: ')}. ", False))
     pairs = [p for p in document["pairs"] if not p["level"]]
-    judged = [v for v in document["views"] if v["kind"] in ("metric", "set") and not v["reason"]]
     flipped = [p for p in pairs if any(v["order"] == "flip" for v in p["verdicts"].values())]
-    keep = [
-        str(clean(v["name"], 40))
-        for v in judged
-        if all(p["verdicts"].get(v["name"], {"order": "tie"})["order"] == "same" for p in pairs)
-    ]
-    if judged and pairs:
-        out.append((f"{len(flipped)} of {len(pairs)} neighbouring pairs flip under at least one metric; ", False))
-        if keep:
-            named = keep if len(keep) <= 6 else [*keep[:5], f"{len(keep) - 5} more"]
-            out += [(listed(named), True), (f" reproduce{'s' * (len(keep) == 1)} the whole order.", False)]
-        else:
-            out.append(("no metric reproduces the whole order", False))
-            fewest = min(r["flips"] for r in document["metrics"])
-            near = [str(clean(r["name"], 40)) for r in document["metrics"] if r["flips"] == fewest]
-            if len(near) <= 3:
-                out += [("; ", False), (listed(near), True)]
-                out.append((f" come{'s' * (len(near) == 1)} closest, with {fewest} reversed", False))
-            out.append((".", False))
+    if document["metrics"] and pairs:
+        out.append((f"{len(flipped)} of {len(pairs)} pairs of neighbours flip under at least one metric", False))
+        apart = max(r["apart"] for r in document["metrics"])
+        if apart:
+            judged = [r for r in document["metrics"] if r["apart"]]
+            fewest = min(r["reversed"] for r in judged)
+            near = [str(clean(r["name"], 40)) for r in judged if r["reversed"] == fewest]
+            near = near if len(near) <= 5 else [*near[:4], f"{len(near) - 4} more"]
+            out.append((f"; of the {apart} pairs that {'they tell' if people else 'it tells'} apart, ", False))
+            out.append((listed(near), True))
+            verb = "reverses" if len(near) == 1 else "reverse"
+            out.append((f" {verb} {'none' if not fewest else f'the fewest ({fewest})'}", False))
+        out.append((".", False))
     return out
 
 

@@ -80,6 +80,8 @@ def build(run: Run, rated: Run | None) -> Arena:
     predictions, why = _predictions(rated, run, found, order, dice)
     extremes = evidence.extremes(run, order, found, members, vote)
     own = _own(run) if rated is None else ""
+    trusts = trust or _trust(run, own)
+    by_name = {view["name"]: view for view in every}
     judge = "people" if people is not None else "the panel"
     untested = flips.testable(len(pairs), total, dice)
     document: Arena = {
@@ -100,9 +102,9 @@ def build(run: Run, rated: Run | None) -> Arena:
         "pairs": pairs,
         "flips_note": untested,
         "metrics": [
-            _referee(row, run, found, members, pairs, (trust or _trust(run, own)).get(row["name"]))
+            _referee(row, run, headline, by_name[row["name"]], members, pairs, trusts.get(row["name"]))
             for row in board["metrics"]
-            if row["name"] in {view["name"] for view in every}
+            if row["name"] in by_name
         ],
         "trust": card["title"] if card else own,
         "calibration": card,
@@ -161,11 +163,18 @@ def _contestant(run: Run, name: str, pairs: list[Pair], judge: str, tested: bool
 
 
 def _referee(
-    row: MetricRow, run: Run, found: dict[str, Judge], members: list[str], pairs: list[Pair], trust: Trust | None
+    row: MetricRow,
+    run: Run,
+    headline: View,
+    view: View,
+    members: list[str],
+    pairs: list[Pair],
+    trust: Trust | None,
 ) -> Referee:
     name = row["name"]
     verdicts = [p["verdicts"][name] for p in pairs if name in p["verdicts"]]
     agreement = run.board["generator_board"]["agreement"].get(name)
+    apart, wrong = flips.reversals(headline, view)
     return {
         "name": name,
         "title": row["title"],
@@ -178,6 +187,8 @@ def _referee(
         "agreement": agreement or blank("people did not score these generators"),
         "flips": sum(v["order"] == "flip" for v in verdicts),
         "significant": sum(v["order"] == "flip" and v["significant"] for v in verdicts),
+        "apart": apart,
+        "reversed": wrong,
     }
 
 

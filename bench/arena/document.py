@@ -129,6 +129,10 @@ class Referee(TypedDict):
     """Neighbours in the headline order that it places the other way round."""
     significant: int
     """Of these, with a difference that chance does not explain."""
+    apart: int
+    """Pairs of generators, neighbours or not, that the headline puts into different tiers; 0 without tiers."""
+    reversed: int
+    """Of these, pairs that it places the other way round."""
 
 
 class Prediction(TypedDict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -82,6 +82,20 @@ def _judged(
     shares = [float(won[:, a, b].mean()) for a, b in neighbours]
     adjusted = stats.holm(np.array(raw))
     return [(float(g.mean()), share, float(p)) for g, share, p in zip(gaps, shares, adjusted, strict=True)]
+
+
+def reversals(headline: View, view: View) -> tuple[int, int]:
+    """Pairs that stand in different tiers of the headline, and how many of them a view places the other way round."""
+    apart = wrong = 0
+    if view["reason"]:
+        return 0, 0
+    for one, other in combinations(headline["standings"], 2):
+        (a, b), (ours, theirs) = ([v["standings"][g] for g in (one, other)] for v in (headline, view))
+        if a["tier"] is None or b["tier"] is None or a["tier"] == b["tier"]:
+            continue
+        apart += 1
+        wrong += (a["place"] - b["place"]) * (ours["place"] - theirs["place"]) < 0
+    return apart, wrong
 
 
 def testable(pairs: int, references: int, dice: Dice) -> str:

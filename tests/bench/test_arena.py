@@ -145,6 +145,28 @@ def test_equal_generators_are_rarely_told_apart() -> None:
     assert sum(max(tiers or [1]) > 1 for tiers in boards) <= 8
 
 
+def test_intervals_cover() -> None:
+    """Nominal 95 %, 15 references, three generators; references shift all scores together."""
+    rng = np.random.default_rng(17)
+    merit = np.array([0.0, 0.4, 1.0])
+
+    def draw(count: int) -> np.ndarray:
+        return rng.normal(0, 2, (count, 1)) + merit + rng.normal(0, 0.8, (count, 3))
+
+    truth = wins.rates(wins.duels(draw(100_000))).mean(axis=0)
+    theta = wins.strengths(truth[None] * 15 * 2, np.array([15.0]))[0]
+    strength, rate = [], []
+    for _ in range(150):
+        found = wins.of_references(draw(15), Dice(0.95, 500, 0))
+        for g in range(3):
+            for estimates, true, seen in ((found.strength, theta, strength), (found.win_rate, truth, rate)):
+                low, high = estimates[g].low, estimates[g].high
+                if low is not None and high is not None:
+                    seen.append(low <= true[g] <= high)
+    assert 0.87 < np.mean(strength) < 0.985
+    assert 0.88 < np.mean(rate) < 0.985
+
+
 def test_few_references_have_no_interval_and_no_tier(tmp_path: Path) -> None:
     document = make(arenas.write(tmp_path, {"psnr": table(EIGHT[:7])}))
     found = view(document, "psnr")
@@ -368,6 +390,10 @@ def test_flips_by_hand(tmp_path: Path) -> None:
         "psnr": (0, 0), "ssim": (1, 1), "vifp": (1, 0), "dss": (0, 0),
     }  # fmt: skip
     assert document["flips_note"] == ""
+    # All three pairs are told apart; "ssim" reverses a and b, "vifp" b and c.
+    assert {r["name"]: (r["reversed"], r["apart"]) for r in document["metrics"]} == {
+        "psnr": (0, 3), "ssim": (1, 3), "vifp": (1, 3), "dss": (0, 3),
+    }  # fmt: skip
 
 
 def test_too_few_references_to_call_a_flip_more_than_chance(tmp_path: Path) -> None:
@@ -580,7 +606,8 @@ def test_the_order_of_rows_does_not_matter_and_bytes_repeat(tmp_path: Path) -> N
     human = noisy(0.4, 8)
     straight = arenas.write(tmp_path / "a", metrics, human)
     shuffled = arenas.write(tmp_path / "b", metrics, human, order=rng.permutation(48).tolist())
-    make(straight), make(shuffled)
+    make(straight)
+    make(shuffled)
     assert body(straight) == body(shuffled)
     before = (straight / "arena.json").read_bytes()
     make(straight)
