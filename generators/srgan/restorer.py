@@ -76,7 +76,7 @@ def _info(name: str, title: str, slot: str, family: Any, cite: str, note: str) -
         family=family,
         scale=4,
         weights=(slot,),
-        license="Apache-2.0; trained on photographs of BSD100 (research use) and Kodak (unrestricted)",
+        license="Apache-2.0; photographs trained on: BSD100 (non-commercial research and education), Kodak",
         trained_on=_TRAINED_ON,
         cite=cite,
         note=note,
