@@ -107,7 +107,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
         }
         identity = {"digest": manifest.digest, "name": manifest.name, "title": manifest.title}
         number = store.begin(identity, {m.digest: dict(m.document) for m in measures}, record)
-        with _signals():
+        with interruptible():
             try:
                 computed = _score(store, number, sweep, manifest, measures, found, gate, say)
                 table, failures, refused = _table(store, manifest, measures)
@@ -204,7 +204,7 @@ def _files(manifest: Manifest) -> int:
 
 
 @contextmanager
-def _signals() -> Any:
+def interruptible() -> Any:
     """SIGINT and SIGTERM become ``Interrupted``; the second one is left to the system."""
 
     def stop(signum: int, frame: object) -> None:

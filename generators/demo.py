@@ -65,19 +65,27 @@ LADDERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         tuple(f"down(factor=4) | noise(sigma={s})" for s in (2, 6, 12, 20, 32)),
     ),
 }  # fmt: skip
-"""Code -> title, family, recipes by rising severity. Those of ``gan`` are then restored by ``_LADDER_GAN``."""
-_LADDER_GAN = "realesr-animevideov3"
+"""Code -> title, family, recipes by rising severity. Those of ``gan`` are then restored by a GAN."""
+_LADDER_GAN, _OWN_GAN = "realesr-animevideov3", "srgan-lite"
+"""The GAN of that ladder, and the shipped one that takes its place where the other is not installed."""
 
 ENLARGE = ("nearest", "bicubic", "lanczos", "back-projection")
+SHIPPED = ("srgan-lite-psnr", "srgan-lite")
+"""One network twice, trained for PSNR and as a GAN; its weights are part of the package."""
 NETWORKS = ("realsr-df2k", "realesrgan-x4plus", "realesrgan-x4plus-anime", "realesr-animevideov3")
 DENOISE = ("nlm", "tv-chambolle", "wavelet")
 _QUICK_NETWORKS = ("realsr-df2k", "realesr-animevideov3")
 _CLASSES = {
     "sr-network": ("Enlarged 4x by a network trained as a GAN", "gan"),
+    "sr-psnr": ("Enlarged 4x by a network trained for PSNR", "traditional"),
     "sr-classical": ("Enlarged 4x without learning", "traditional"),
     "denoised": (f"Noise of strength {SIGMA}, removed", "traditional"),
     "noisy": (f"Noise of strength {SIGMA}, left as it is", "traditional"),
 }
+
+
+_TRAINED = {"gan": "sr-network", "psnr": "sr-psnr"}
+"""Class of an enlarging network by what it was trained for."""
 
 
 @dataclass
@@ -140,7 +148,7 @@ def build(
     notes += absent
     for name, pixels, _ in sources:
         jobs += _references(name, pixels)
-        jobs += _ladders(name, pixels, seed, gan=_LADDER_GAN in networks)
+        jobs += _ladders(name, pixels, seed, _LADDER_GAN if _LADDER_GAN in networks else _OWN_GAN)
         jobs += _restorations(name, pixels, seed, [*enlargers, *networks])
     # One network after the other over all photographs: at most one large network is in memory at a time.
     order = [*networks]
@@ -191,7 +199,7 @@ def _available(wanted: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     import importlib.util
 
     library = importlib.util.find_spec("spandrel") is not None
-    networks: list[str] = []
+    networks: list[str] = [*SHIPPED]
     absent: list[str] = []
     for name in wanted:
         slots = _class(name).info.weights
@@ -216,11 +224,9 @@ def _references(name: str, pixels: Pixels) -> Iterator[_Job]:
     yield _Job(f"reference/{name}", "", "", "", name, name, lambda: pixels, "crop", task="reference")
 
 
-def _ladders(name: str, pixels: Pixels, seed: int, *, gan: bool) -> Iterator[_Job]:
+def _ladders(name: str, pixels: Pixels, seed: int, gan: str) -> Iterator[_Job]:
     for code, (_, family, recipes) in LADDERS.items():
-        restorer = _LADDER_GAN if code == "gan" else ""
-        if restorer and not gan:
-            continue
+        restorer = gan if code == "gan" else ""
         for level, recipe in enumerate(recipes, 1):
             yield _Job(
                 key=f"{code}/{name}_{level}",
@@ -249,7 +255,7 @@ def _restorations(name: str, pixels: Pixels, seed: int, enlargers: Sequence[str]
             elif task == "denoise":
                 distortion = "denoised"
             else:
-                distortion = "sr-network" if generator in NETWORKS else "sr-classical"
+                distortion = "sr-classical" if generator in ENLARGE else _TRAINED[_class(generator).info.family]
             yield _Job(
                 key=f"{generator}/{name}",
                 reference=f"reference/{name}.png",

@@ -112,9 +112,12 @@ def cost(run: Run, order: Sequence[str], headline: View) -> Cost:
         return {"rows": [], "note": f"the time to make an image is kept with the data set: {run.absent}"}
     keys = run.text["key"]
     rows: list[Price] = []
+    made = _noted(run.manifest.root)
     for name in order:
         items = [run.manifest.by_key.get(keys[n]) for n in run.rows(name)]
-        known = [s for i in items if i is not None and (s := _seconds(i.attrs.get("seconds", ""))) > 0]
+        known = [
+            s for i in items if i is not None and (s := _seconds(i.attrs.get("seconds") or made.get(i.image, ""))) > 0
+        ]
         quality = headline["standings"][name]["strength"]["value"]
         if known and quality is not None:
             seconds = number(statistics.median(known)) or 0.0
@@ -132,6 +135,15 @@ def cost(run: Run, order: Sequence[str], headline: View) -> Cost:
         best = max(best, row["quality"])
     lacking = [name for name in order if name not in {r["generator"] for r in rows}]
     return {"rows": rows, "note": f"without a time: {', '.join(lacking)}" if lacking else ""}
+
+
+def _noted(folder: Path) -> dict[str, str]:
+    """Image -> seconds, as ``ganiq generate`` notes them beside its items; times never enter the data set itself."""
+    try:
+        known = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(image): str(seconds) for image, seconds in known.items()} if isinstance(known, dict) else {}
 
 
 def _seconds(text: str) -> float:

@@ -16,7 +16,7 @@ from typing import IO
 from ..atomic import explained, write_text
 from ..spec import canonical
 
-NAME = "made.jsonl"
+NAME, TIMES = "made.jsonl", "timing.json"
 Entry = dict[str, str]
 _FIELDS = ("path", "identity", "sha256", "recipe", "with", "height", "width")
 
@@ -28,6 +28,8 @@ class Journal:
         self.folder, self.entries = folder, _entries(folder / NAME)
         self.used: set[str] = set()
         """Paths that belong to what was asked for this time."""
+        self.times: dict[str, float] = _times(folder / TIMES)
+        """Seconds that each image took to make: of this computer, and so in a file of their own."""
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Journal:
@@ -44,6 +46,8 @@ class Journal:
         with suppress(OSError):
             if self._file:
                 self._file.close()
+        with suppress(OSError):
+            write_text(self.folder / TIMES, json.dumps(self.times, sort_keys=True, indent=0) + "\n")
         if kind is None:
             lines = (canonical(self.entries[path]) for path in sorted(self.entries))
             write_text(self.folder / NAME, "".join(f"{line}\n" for line in lines))
@@ -67,6 +71,14 @@ class Journal:
             assert self._file is not None
             self._file.write(canonical(self.entries[path]) + "\n")
             self._file.flush()
+
+
+def _times(path: Path) -> dict[str, float]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {k: v for k, v in known.items() if isinstance(v, int | float)} if isinstance(known, dict) else {}
 
 
 def file_hash(path: Path) -> str:

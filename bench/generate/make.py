@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..atomic import explained
 from ..errors import INCOMPLETE, OK, GaniqError, Refusal, ResourceError, UsageError
 from ..images import Gate, hash_file, read, save_png, to_uint8
 from ..progress import Progress, Silent
-from ..run import _signals as interruptible
+from ..run import interruptible
 from ..spec import digest
 from . import folder, parts
 from .journal import Journal, file_hash
@@ -84,7 +85,9 @@ class _Work:
         if sha256 := self.journal.holds(path, name):
             entry = self.journal.entries[path]
             return Made(path, sha256, int(entry["height"]), int(entry["width"]))
+        started = time.perf_counter()
         pixels = make()
+        seconds = time.perf_counter() - started
         target = self.journal.folder / path
         with explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -92,6 +95,7 @@ class _Work:
         height, width = pixels.shape[:2]
         done = Made(path, file_hash(target), height, width)
         self.made += 1
+        self.journal.times[path] = round(seconds, 4)
         self.journal.add(
             path,
             {

@@ -161,7 +161,11 @@ def test_without_the_networks_it_says_so(tmp_path: Path, small_sides: None, monk
     assert any("realsr-df2k" in note and "left out" in note for note in manifest.notes)
     assert manifest.groups == ("mine",)
     assert not {i.generator for i in manifest.items} & set(demo.NETWORKS)
-    assert "gan" not in {i.distortion for i in manifest.items}
+    made = {i.generator: i.distortion for i in manifest.items if i.generator in demo.SHIPPED}
+    assert made == {"srgan-lite-psnr": "sr-psnr", "srgan-lite": "sr-network"}, "our own pair needs no package"
+    ladder = [i for i in manifest.items if i.distortion == "gan"]
+    assert len(ladder) == demo.LEVELS
+    assert all(i.attrs["recipe"].endswith("| srgan-lite") for i in ladder)
     monkeypatch.setattr("ganiq.generators.photographs.package_folder", lambda module: None)
     with pytest.raises(UsageError, match="no photograph is at hand"):
         demo.build(tmp_path / "empty", quick=True)
