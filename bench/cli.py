@@ -293,7 +293,9 @@ def demo(
     with Silent() if quiet else suited() as say:
         data = maker.build(out / "data", progress=say, quick=quick)
     job = sweeps.build({"data": data, "out": out, "metrics": _split(metrics), "engine": {"workers": workers}})
-    raise typer.Exit(_finish(job, load(job.data, "folder"), quiet))
+    code = _finish(job, load(job.data, "folder"), quiet)
+    _print(str(_arena(out)[1]))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -362,14 +364,7 @@ def arena(
     as_json: Json = False,
 ) -> None:
     """Rank generators against each other: wins, strengths, tiers, flips, predicted scores; scores no image."""
-    import importlib
-
-    from .arena.build import make
-
-    document = make(folder, calibrate, out, gallery)
-    place = folder if out is None else out
-    # By name: the harness knows no page.
-    page = importlib.import_module(f"{__name__.split('.')[0]}.reports.arena").render(place)
+    document, page = _arena(folder, calibrate, out, gallery)
     view, pairs = document["views"][0], {pair["above"]: pair["verdicts"] for pair in document["pairs"]}
     rows: list[dict[str, Any]] = []
     for line in document["generators"]:
@@ -384,6 +379,19 @@ def arena(
             f"order: {view['title']}; strength: {view['scale']}; intervals: {view['interval']}; tiers: {view['tiers']}"
         )
         _print(str(page))
+
+
+def _arena(
+    folder: Path, calibrate: Path | None = None, out: Path | None = None, gallery: bool | None = None
+) -> tuple[Any, Path]:
+    """The generators' document and its page."""
+    import importlib
+
+    from .arena.build import make
+
+    document = make(folder, calibrate, out, gallery)
+    # By name: the harness knows no page.
+    return document, importlib.import_module(f"{__name__.split('.')[0]}.reports.arena").render(out or folder)
 
 
 @app.command()

@@ -20,7 +20,19 @@ def ganiq(*arguments: object, **more: object) -> subprocess.CompletedProcess[str
 def test_help_lists_every_command_and_the_exit_codes() -> None:
     done = ganiq("--help")
     assert done.returncode == 0
-    for name in ("demo", "run", "report", "compare", "list", "check", "weights", "doctor"):
+    for name in (
+        "demo",
+        "generate",
+        "run",
+        "report",
+        "arena",
+        "compare",
+        "list",
+        "check",
+        "check-metric",
+        "weights",
+        "doctor",
+    ):
         assert f"\n  {name} " in done.stdout
     assert "130/143" in done.stdout
 

@@ -79,14 +79,14 @@ def test_no_metric_is_passed_over(page: str) -> None:
     said = {row.name for row in TABLE} | UNVERIFIED.keys()
     assert [name for name in registry.metrics.builtin if name not in said] == []
     assert UNVERIFIED.keys() <= registry.metrics.builtin.keys()
-    assert all(f"* `{name}`: {text}" in page for name, text in UNVERIFIED.items())
+    words = " ".join(page.split())
+    assert all(f"* `{name}`: {text}" in words for name, text in UNVERIFIED.items())
 
 
 def test_stand_ins_and_foreign_code_are_called_so() -> None:
     for row in TABLE:
-        if row.stand_in and row.packages:
-            assert "stand-in weights" in row.note
-        assert row.note or "written again" not in row.against or not row.stand_in
+        assert ("stand-in weights" in row.note) is row.stand_in
+        assert ("previous measurement" in row.against) <= (row.on == ("five crops",))
 
 
 # --------------------------------------------------------------------------------- the measuring
@@ -130,11 +130,11 @@ def test_cases_are_what_they_are_called() -> None:
     assert [int(((c.image - c.reference).abs() > 1e-9).sum()) for c in near] == [
         1,
         pytest.approx(near[1].image.numel() / 100, rel=0.1),
-        pytest.approx(near[2].image.numel() / 3, rel=0.01),
+        pytest.approx(near[2].image.numel() / 3, rel=0.02),  # some are 255 already
     ]
     assert all(float((c.image - c.reference).abs().max()) < 1.001 / 255 for c in near)
     for name in cases.SETS:
-        if "TID" in name or "crops" in name or "features" in name or name in ("large", "unrelated"):
+        if name.startswith("TID") or "features" in name or name in ("five crops", "large", "unrelated"):
             continue
         for case in cases.get(name):
             assert float((case.image * 255 - (case.image * 255).round()).abs().max()) < 1e-9, case.name

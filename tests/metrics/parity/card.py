@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from ganiq.bench.measure import make
@@ -121,7 +122,7 @@ def render() -> Iterator[str]:
     """The page, piece by piece as it is measured."""
     yield HEAD
     versions = [f"{name} {installed(name) or 'absent'}" for name in PACKAGES]
-    yield f"\nMeasured with Python {platform.python_version()}, {', '.join(versions)}; on a CPU.\n"
+    yield "\n" + wrapped(f"Measured with Python {platform.python_version()}, {', '.join(versions)}; on a CPU.")
     for kind, title in FAMILIES.items():
         yield f"\n## {title}\n\n"
         yield from table(
@@ -129,12 +130,16 @@ def render() -> Iterator[str]:
             (cells(row) for row in TABLE if family(row.name) == kind),
         )
     yield "\n## Where official programs disagree\n\n"
-    yield "Five pairs of TID2013. Which program is meant decides the number; none of these is an error of rounding.\n"
+    yield "Five pairs of TID2013. Whoever quotes a number must say which program it is from.\n"
     yield from disagreements()
     yield "\n## What is not verified\n\n"
-    yield from (f"* `{name}`: {text}\n" for name, text in sorted(UNVERIFIED.items()))
+    yield from (wrapped(f"* `{name}`: {text}", "  ") for name, text in sorted(UNVERIFIED.items()))
     yield "\n## Cases\n\n"
     yield from (f"* **{name}**: {text}.\n" for name, (text, _) in cases.SETS.items())
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def table(head: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> Iterator[str]:
@@ -185,7 +190,7 @@ def disagreements() -> Iterator[str]:
         yield f"\nNot measured here: {reason}.\n"
         return
     for title, text, programs in DISAGREEMENTS:
-        yield f"\n**{title}.** {text}\n\n"
+        yield "\n" + wrapped(f"**{title}.** {text}") + "\n"
         rows = []
         for words, name in programs:
             if name in pairs[0].published and words and words != "in gray":

@@ -72,6 +72,9 @@ class Row:
     stand_in: bool = False
     """Weights that are not at hand are replaced by random tensors, the same on both sides."""
 
+    slow: bool = False
+    """Not in the default run of the tests."""
+
     @property
     def name(self) -> str:
         return Spec.parse(self.metric).name
@@ -84,8 +87,10 @@ class Row:
         return ", ".join(f"{package} {installed(package)}" for package in self.packages)
 
     def sets(self, *, all: bool) -> list[str]:
-        """Which cases are tried; the slow ones only if all are asked for."""
-        return [name for name in self.on if all or name not in cases.SLOW]
+        """Which cases are tried; the quick ones only, unless all are asked for."""
+        if all:
+            return [*self.on]
+        return [] if self.slow else [name for name in (cases.QUICK.get(name, name) for name in self.on) if name]
 
     def measure(self, *, all: bool = True) -> tuple[Found, Found | None]:
         """Errors in the precision of a run, and in float64 where the row promises it too.
