@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -206,5 +207,7 @@ def _settings(
 
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError("there is no CUDA device here; use --device cpu", code="E-CFG")
-    more = {} if minutes is None else {"minutes": minutes}
-    return Settings(out, home, device=device, teacher=teacher, progress=say, compile=device.startswith("cuda"), **more)
+    return Settings(
+        out, home, device=device, teacher=teacher, progress=say, compile=device.startswith("cuda"),
+        minutes=math.inf if minutes is None else minutes,
+    )  # fmt: skip

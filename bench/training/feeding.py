@@ -31,7 +31,7 @@ class Feeding:
     home: Path
     device: str
     world: World
-    progress: Progress
+    progress: Progress | None = None
 
     def loaders(self, stage: Stage, student: Any, teacher: Any, *, distils: bool) -> tuple[Loader, Loader]:
         """Of what the stage learns from, and of the validation part.

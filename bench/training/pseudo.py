@@ -126,7 +126,7 @@ def label(
         folder: for the scores; what is there is not computed again.
         split: digest of the split that the pool's references are the training part of.
         blind: equal weights.
-        workers: processes that score; 0: one per core.
+        workers: processes that score; 0: one per core; 1: this one.
         progress: told how far it is.
     """
     shortest = min(min(pool.pixels.size(s.image)) for s in pool.samples)
@@ -166,6 +166,6 @@ def _score(manifest: Manifest, folder: Path, names: Sequence[str], workers: int,
 
     document = {
         "data": manifest.root, "out": folder, "metrics": list(names), "gallery": False,
-        "engine": {"workers": workers}, "statistics": {"resamples": 200},
+        "engine": {"workers": workers, "kind": "serial" if workers == 1 else "auto"}, "statistics": {"resamples": 200},
     }  # fmt: skip
     run(build(document), manifest, ["ganiq", "train"], progress)

@@ -87,8 +87,8 @@ class Noise(_Section):
 class Cut(_Section):
     """How crops are drawn."""
 
-    crop: int = Field(192, ge=16)
-    patches: int = Field(1, ge=1, le=64)
+    crop: int = Field(default=192, ge=16)
+    patches: int = Field(default=1, ge=1, le=64)
     """Crops of one image that a network sees at once."""
     flips: bool = True
     turns: bool = True

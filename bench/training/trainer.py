@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Settings:
     """Compile the student on CUDA."""
     shuffle: bool = False
     """Give every image the teacher's answer to another one: a control, whose gain must vanish."""
-    progress: Progress = field(default_factory=lambda: Silent())
+    progress: Progress | None = None
 
 
 @dataclass
@@ -83,10 +83,10 @@ class _Training:
     ) -> None:
         import torch
 
-        self.recipe, self.settings, self.say = recipe, settings, settings.progress
+        self.recipe, self.settings = recipe, settings
         self.world = World.join(settings.device)
-        if not self.world.first:
-            self.say = Silent()
+        self.progress = settings.progress if self.world.first else None
+        self.say = self.progress or Silent()
         self.begun = time.monotonic()
         self.data, self.split, self.pool = data, split, pool
         self.train, self.valid, test = (data.select(part) for part in (split.train, split.valid, split.test))
@@ -121,7 +121,7 @@ class _Training:
         beside = Beside.of(self.train, recipe.seed, [self.valid, test] if "nar" in shown else [])
         self.feeding = Feeding(
             recipe, self.train, self.valid, pool, self.scaler, beside, settings.home, settings.device, self.world,
-            self.say,
+            self.progress,
         )  # fmt: skip
 
     def run(self) -> Trained:

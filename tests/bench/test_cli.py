@@ -31,6 +31,8 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
         "check",
         "check-metric",
         "weights",
+        "train",
+        "evaluate",
         "doctor",
     ):
         assert f"\n  {name} " in done.stdout

@@ -42,23 +42,28 @@ def worse(pixels: np.ndarray, kind: str, level: int, seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def make_set(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """``make_set(references=8, levels=4, first=0, better='higher', kind='Elo', scored=True)``: a data folder."""
+    """``make_set(references=8, levels=4, ...)``: a data folder with blur and noise at so many levels."""
 
     def make(
         references: int = 8, levels: int = 4, first: int = 0, better: str = "higher", scored: bool = True,
-        comparable: str = "everywhere", name: str = "waves",
+        comparable: str = "everywhere", name: str = "waves", side: int = SIDE,
     ) -> Path:  # fmt: skip
         folder = tmp_path_factory.mktemp("set")
         rows: list[dict[str, Any]] = []
         for r in range(first, first + references):
-            pixels = picture(r)
+            pixels = picture(r, side)
             Image.fromarray(pixels).save(folder / f"r{r}.png")
             for kind in ("blur", "noise"):
                 for level in range(1, levels + 1):
                     file = f"r{r}_{kind}{level}.png"
                     Image.fromarray(worse(pixels, kind, level, r)).save(folder / file)
                     quality = 1500 - 100 * level - (40 if kind == "noise" else 0) + 3 * (r % 5)
-                    row = {"image": file, "reference": f"r{r}.png", "group": f"r{r}", "distortion": kind}
+                    row: dict[str, Any] = {
+                        "image": file,
+                        "reference": f"r{r}.png",
+                        "group": f"r{r}",
+                        "distortion": kind,
+                    }
                     row |= {"generator": f"{kind}{level}"}
                     if scored:
                         row["score"] = quality if better == "higher" else 2000 - quality
