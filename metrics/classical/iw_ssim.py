@@ -10,7 +10,7 @@ Processing 20(5), 2011. doi:10.1109/TIP.2010.2092435
 
 Protocol: luma of YIQ on 0-255, not rounded; window 11, sigma 1.5, 3x3 blocks with parent band, noise
 variance .4. The roles differ: exchanging image and reference changes the value. Shortest side 161. Equal to piq
-up to rounding: where a reference is flat, the weights hang on the last digits of single precision (5e-4).
+up to rounding: where a reference is flat, the weights hang on the last digits of single precision (1.2e-3).
 """
 
 from __future__ import annotations

@@ -258,8 +258,8 @@ def _features() -> list[Case]:
     return [Case("two distributions", other, real), Case("one distribution", (normal(4300, 24, 3) @ mix).relu(), real)]
 
 
-def _thousand() -> list[Case]:
-    generated, real = ((normal(1000, 24, seed) @ normal(24, 24, 5) + seed / 10).relu() for seed in (1, 2))
+def _some() -> list[Case]:
+    generated, real = ((normal(1500, 24, seed) @ normal(24, 24, 5) + seed / 10).relu() for seed in (1, 2))
     return [Case("skewed", generated, real)]
 
 
@@ -295,7 +295,7 @@ SETS: dict[str, tuple[str, Callable[[], list[Case]]]] = {
     "TID2013": ("five pairs of TID2013, 512x384, with values of official programs", _tid),
     "TID2013, gray": ("the same, given to ganiq in gray", lambda: _gray(_tid())),
     "features": ("4,300 features of 24 dimensions against as many", _features),
-    "1,000 features": ("of 24 dimensions against as many", _thousand),
+    "1,500 features": ("of 24 dimensions against as many", _some),
     "few features": ("300 features, with copies, equal distances and a common offset", _few),
 }
 
