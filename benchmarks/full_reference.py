@@ -103,8 +103,10 @@ def part_of(folder: Path, count: int, place: Path) -> Path:
     with open(folder / "items.csv") as file:
         lines = file.read().splitlines()
     (place / "items.csv").write_text("\n".join(lines[: count + 1]) + "\n")
-    if not (place / "images").exists():
-        (place / "images").symlink_to(folder / "images")
+    with open(place / "items.csv", newline="") as file:
+        for name in {row[column] for row in csv.DictReader(file) for column in ("image", "reference")}:
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes((folder / name).read_bytes())  # a link out of the folder would be refused
     return place
 
 

@@ -138,7 +138,8 @@ def draw(o: Options) -> tuple[dict[str, Any], list[list[object]], list[str]]:
             "shares": {"reference": 0.031, "generator": 0.642} if o.scored else {},
         },
         "settings": {
-            "headline": "srocc_within", "preset": "", "level": 0.95, "resamples": 2000, "seed": 0, "gate": {"alpha": "refuse"},
+            "headline": "srocc_within", "preset": "", "level": 0.95, "resamples": 2000, "seed": 0,
+            "gate": {"alpha": "refuse"},
             "population": POPULATION.format(o.references) if o.scored else "",
         },
         "classes": _class_columns(classes, g) if o.scored and o.classes else [],
