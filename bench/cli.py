@@ -36,6 +36,17 @@ Metrics = Annotated[
     typer.Option("--metrics", "-m", help="Comma-separated; `default` = all that can run here, `all` = every one."),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for store, leaderboard and report.")]
+Layout = Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Recipe = Annotated[str, typer.Argument(help="Name of a recipe, e.g. ysgan-lite, or a TOML file.")]
+TrainingData = Annotated[Path, typer.Option("--data", "-d", help="Folder of a data set.")]
+Results = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; the same command goes on.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: stages.0.epochs=2.")]
+Split = Annotated[str, typer.Option(help="Split: reference, reference+generator, random or official.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")]
+Device = Annotated[str, typer.Option(help="cpu, or cuda.")]
+Minutes = Annotated[float | None, typer.Option(help="Stop after this time; the same command goes on.")]
+Scorers = Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")]
 
 
 def main() -> None:
@@ -149,7 +160,7 @@ def run(
         str | None,
         typer.Option("--metrics", "-m", help="Comma-separated; `default` = all that can run here, `all` = every one."),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
+    dataset: Layout = None,
     split: Annotated[str | None, typer.Option(help="Official split to use, where a set has one.")] = None,
     preset: Annotated[
         str | None, typer.Option(help="Protocol of colour and border, e.g. pipal_rgb_nocrop or sr_x4_y_crop4.")
@@ -173,7 +184,7 @@ def run(
     exif: Annotated[str | None, typer.Option(help="Rotated images: refuse or apply.")] = None,
     icc: Annotated[str | None, typer.Option(help="Colour profiles: note or convert.")] = None,
     frame: Annotated[int | None, typer.Option(help="Frame of animated images; default: refuse.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metric table as JSON.")] = False,
 ) -> None:
     """Score a data set and write its leaderboard. The same command resumes after a crash."""
@@ -280,7 +291,7 @@ def demo(
     metrics: Metrics = "default",
     quick: Annotated[bool, typer.Option(help="Two small photographs only.")] = False,
     workers: Annotated[int, typer.Option(help="Worker processes; 0 = one per core.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """The main job on an embedded set: photographs, degraded and restored on the spot."""
     import importlib
@@ -305,7 +316,7 @@ def compare(
     out: Out = Path("ganiq-compare"),
     metrics: Metrics = "default",
     workers: Annotated[int, typer.Option(help="Worker processes; 0 = one per core.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Rank models by their output folders on shared references."""
     from . import sweep as sweeps
@@ -331,7 +342,7 @@ def generate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the images; default: as the file says.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Degrade photographs, restore them, and write a folder for `ganiq run`. The same command goes on."""
     from . import generate as generation
@@ -397,7 +408,7 @@ def _arena(
 @app.command()
 def check(
     path: Annotated[Path, typer.Argument(help="Folder or items.csv of a data set.")],
-    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
+    dataset: Layout = None,
     as_json: Json = False,
 ) -> None:
     """Say what is wrong with a data set before scoring it."""
@@ -436,20 +447,18 @@ def check_metric(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, e.g. ysgan-lite, or a TOML file.")],
-    data: Annotated[Path, typer.Option("--data", "-d", help="Folder of a data set.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; the same command goes on.")],
-    change: Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: stages.0.epochs=2.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
-    protocol: Annotated[
-        str, typer.Option(help="Split: reference, reference+generator, random or official.")
-    ] = "reference",
+    recipe: Recipe,
+    data: TrainingData,
+    out: Results,
+    change: Changes = None,
+    dataset: Layout = None,
+    protocol: Split = "reference",
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
-    cache: Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
-    minutes: Annotated[float | None, typer.Option(help="Stop after this time; the same command goes on.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    cache: Cache = None,
+    device: Device = "cpu",
+    minutes: Minutes = None,
+    workers: Scorers = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Train an evaluator: the recipe's teacher first, then its student."""
     raise typer.Exit(
@@ -459,21 +468,19 @@ def train(
 
 @app.command()
 def distill(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, e.g. ysgan-lite, or a TOML file.")],
+    recipe: Recipe,
     teacher: Annotated[Path, typer.Option("--teacher", "-t", help="A trained teacher (teacher.safetensors).")],
-    data: Annotated[Path, typer.Option("--data", "-d", help="Folder of a data set.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; the same command goes on.")],
-    change: Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: stages.1.epochs=2.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
-    protocol: Annotated[
-        str, typer.Option(help="Split: reference, reference+generator, random or official.")
-    ] = "reference",
+    data: TrainingData,
+    out: Results,
+    change: Changes = None,
+    dataset: Layout = None,
+    protocol: Split = "reference",
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
-    cache: Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
-    minutes: Annotated[float | None, typer.Option(help="Stop after this time; the same command goes on.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    cache: Cache = None,
+    device: Device = "cpu",
+    minutes: Minutes = None,
+    workers: Scorers = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Train a recipe's student alone, with a teacher that is trained already."""
     raise typer.Exit(
@@ -505,16 +512,16 @@ def evaluate(
     targets: Annotated[list[str], typer.Argument(help="Trained evaluators (.safetensors), or one recipe to train.")],
     data: Annotated[Path, typer.Option("--data", "-d", help="Folder of a data set with human scores.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of evaluation.json.")],
-    dataset: Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")] = None,
+    dataset: Layout = None,
     protocol: Annotated[str, typer.Option(help="Split; by default the evaluator's own, or `reference`.")] = "",
     seed: Annotated[int | None, typer.Option(help="Of the split; by default the evaluator's own.")] = None,
     splits: Annotated[int, typer.Option(help="Train and test a recipe on so many splits.")] = 0,
     ablation: Annotated[bool, typer.Option(help="Train a recipe with and without its teacher.")] = False,
-    change: Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: stages.0.epochs=2.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, or cuda.")] = "cpu",
-    workers: Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    change: Changes = None,
+    cache: Cache = None,
+    device: Device = "cpu",
+    workers: Scorers = 0,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Agreement of trained evaluators with people, on references they have not seen."""

@@ -123,13 +123,12 @@ def choose(wanted: Sequence[str], gate: Mapping[str, str] | None = None, preset:
             texts += [n for n in names if n not in texts]
         elif text not in texts:
             texts.append(text)
-    explicit = {text for text in wanted if text != "default"}
     if preset:
-        protocol = presets.find(preset)
-        texts, explicit = presets.under(protocol, texts), set(presets.under(protocol, explicit - {"all"}))
+        texts = presets.under(presets.find(preset), texts)
     chosen = [measure(text, gate) for text in texts]
     presets.one_border(chosen)
     if "default" in wanted:
+        explicit = named(wanted, preset)
         chosen = [m for m in chosen if not m.reason or m.column in explicit]
     seen: dict[str, str] = {}
     for m in chosen:
@@ -137,3 +136,9 @@ def choose(wanted: Sequence[str], gate: Mapping[str, str] | None = None, preset:
             raise UsageError(f"metric {m.column} is asked for twice", code="E-CFG")
         seen[m.column] = m.digest
     return chosen
+
+
+def named(wanted: Sequence[str], preset: str = "") -> set[str]:
+    """The columns that were asked for one by one, and not through ``default`` or ``all``."""
+    texts = [text for text in wanted if text not in ("default", "all")]
+    return set(presets.under(presets.find(preset), texts)) if preset else set(texts)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import __name__ as _package
-from . import gallery, imports, plan, presets, provenance, registry, threads
+from . import gallery, imports, plan, provenance, registry, threads
 from .atomic import write_text
 from .board import Inputs, ScoreTable, build
 from .board.scores import Column
@@ -30,7 +30,7 @@ from .engine import Lost
 from .errors import INCOMPLETE, INTEGRITY, OK, SIGINT, SIGTERM, GaniqError, UsageError
 from .images import Gate
 from .manifest import Manifest
-from .measure import Measure, choose
+from .measure import Measure, choose, named
 from .progress import Progress, Silent
 from .scoring import lost, score
 from .store import Store
@@ -175,17 +175,13 @@ def _applicable(measures: list[Measure], manifest: Manifest, sweep: Sweep) -> li
     """Under ``default``, leave out what cannot apply: references it lacks, weights it lacks, set metrics."""
     if "default" not in sweep.metrics:
         return measures
-    explicit = set(presets.under(presets.find(sweep.preset), _named(sweep))) if sweep.preset else set(sweep.metrics)
+    explicit = named(sweep.metrics, sweep.preset)
     references = any(i.reference for i in manifest.items)
     return [
         m
         for m in measures
         if m.column in explicit or (m.info.needs != "set" and (references or m.info.needs != "pair"))
     ]
-
-
-def _named(sweep: Sweep) -> list[str]:
-    return [text for text in sweep.metrics if text not in ("default", "all")]
 
 
 def _writable(folder: Path) -> None:

@@ -15,13 +15,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from .errors import UsageError
+from . import toml_file
 
 
 class _Section(BaseModel):
@@ -89,12 +88,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: the file cannot be read as TOML.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"there is no sweep file {path}; write one or use --data", code="E-CFG") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not readable as TOML ({error}); correct the file", code="E-CFG") from None
+    document = toml_file.read(path, f"there is no sweep file {path}; write one or use --data")
     for key in ("data", "out", "store"):
         if isinstance(document.get(key), str):
             document[key] = path.parent / document[key]
@@ -109,10 +103,4 @@ def build(document: dict[str, Any], shown: str = "command line") -> Sweep:
     Raises:
         UsageError: one sentence per wrong value.
     """
-    try:
-        return Sweep.model_validate(document)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc']) or 'document'}: {e['msg'].lower()}" for e in error.errors()
-        )
-        raise UsageError(f"{shown}: {wrong}", code="E-CFG") from None
+    return toml_file.validated(Sweep, document, shown, say=str.lower)

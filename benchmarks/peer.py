@@ -105,7 +105,7 @@ def tensor(path: Path) -> torch.Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("library", choices=LIBRARIES)
+    parser.add_argument("peer", choices=LIBRARIES, help="which library")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--metrics", default="", help="comma-separated; default: all the library has")
     parser.add_argument("--threads", type=int, default=0)
@@ -114,7 +114,7 @@ def main() -> None:
     if given.threads:
         torch.set_num_threads(given.threads)
     torchvision()
-    scores = LIBRARIES[given.library]()
+    scores = LIBRARIES[given.peer]()
     if given.list:
         print(json.dumps(list(scores)))
         return

@@ -27,12 +27,12 @@ Paths are relative to the file.
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from .. import toml_file
 from ..errors import UsageError
 from ..sweep import GateOptions
 
@@ -120,12 +120,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: the file cannot be read as TOML.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"there is no file {path}; write one, see `ganiq generate --help`", code="E-CFG") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not readable as TOML ({error}); correct the file", code="E-CFG") from None
+    document = toml_file.read(path, f"there is no file {path}; write one, see `ganiq generate --help`")
     if isinstance(document.get("references"), str) and document["references"]:
         document["references"] = str(path.parent / document["references"])
     if isinstance(document.get("out"), str):
@@ -144,11 +139,4 @@ def build(document: dict[str, Any], shown: str = "command line") -> Generation:
     Raises:
         UsageError: one sentence per wrong value.
     """
-    try:
-        return Generation.model_validate(document)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc']) or 'document'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
-        raise UsageError(f"{shown}: {wrong}", code="E-CFG") from None
+    return toml_file.validated(Generation, document, shown)

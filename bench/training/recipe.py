@@ -25,13 +25,13 @@ teacher, averaged over the samples it is defined for, with a weight that may ris
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .. import toml_file
 from ..errors import UsageError
 from ..spec import digest
 
@@ -267,12 +267,7 @@ def load(source: str | Path, changes: Sequence[str] = ()) -> Recipe:
                 f"there is no recipe {str(source)!r}; there are {', '.join(names())}, or give a .toml file",
                 code="E-CFG",
             )
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"there is no recipe file {path}; check the path", code="E-CFG") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not readable as TOML ({error}); correct the file", code="E-CFG") from None
+    document = toml_file.read(path, f"there is no recipe file {path}; check the path")
     for change in changes:
         _apply(document, change)
     return build(document, path.name)
@@ -284,14 +279,7 @@ def build(document: Mapping[str, Any], shown: str = "recipe") -> Recipe:
     Raises:
         UsageError: one sentence.
     """
-    try:
-        return Recipe.model_validate(document)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(p) for p in e['loc']) or 'recipe'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
-        raise UsageError(f"{shown}: {wrong}", code="E-CFG") from None
+    return toml_file.validated(Recipe, document, shown, "recipe")
 
 
 def _apply(document: dict[str, Any], change: str) -> None:

@@ -17,7 +17,7 @@ from .find import (
     path_of,
     present,
 )
-from .load import arrays, load_strict, read, read_file, tensors, tensors_from
+from .load import arrays, in_order, load_strict, read, read_file, tensors, tensors_from
 from .onnx_file import graph
 from .problems import BadWeights, MissingWeights
 from .shelf import add, listing, stray, verify
@@ -40,6 +40,7 @@ __all__ = [
     "get",
     "graph",
     "groups",
+    "in_order",
     "is_own",
     "listing",
     "load_strict",

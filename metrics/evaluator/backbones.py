@@ -92,7 +92,7 @@ def _published(backbone: Backbone) -> dict[str, Tensor]:
     """The slot's tensors under timm's names, after every one found its place in the whole network."""
     import torch
 
-    from ...bench.weights import graph, load_strict, tensors
+    from ...bench.weights import graph, in_order, load_strict, tensors
 
     if backbone.slot == "dinov2s/focus":
         from ..sets.dinov2s_focus import renamed as from_graph
@@ -104,9 +104,7 @@ def _published(backbone: Backbone) -> dict[str, Tensor]:
     with torch.random.fork_rng(devices=[]):
         whole = load("timm").create_model(backbone.timm, pretrained=False, **options)
     if backbone.slot.startswith("efficientnet/"):
-        from ..sets.efficientnet import renamed
-
-        values = renamed(values, whole, backbone.slot)
+        values = in_order(values, whole, backbone.slot)
     return load_strict(whole, values, name=backbone.slot).state_dict()
 
 

