@@ -38,6 +38,9 @@ Metrics = Annotated[
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for store, leaderboard and report.")]
 Layout = Annotated[str | None, typer.Option(help="Name of the layout, if it is not recognised.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Pool = Annotated[
+    Path | None, typer.Option(help="Folder of images without scores, with references; by default made from the data.")
+]
 Recipe = Annotated[str, typer.Argument(help="Name of a recipe, e.g. ysgan-lite, or a TOML file.")]
 TrainingData = Annotated[Path, typer.Option("--data", "-d", help="Folder of a data set.")]
 Results = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; the same command goes on.")]
@@ -46,6 +49,7 @@ Split = Annotated[str, typer.Option(help="Split: reference, reference+generator,
 Cache = Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")]
 Device = Annotated[str, typer.Option(help="cpu, or cuda.")]
 Minutes = Annotated[float | None, typer.Option(help="Stop after this time; the same command goes on.")]
+Exif = Annotated[str, typer.Option(help="Rotated images: refuse or apply.")]
 Scorers = Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")]
 
 
@@ -450,6 +454,7 @@ def train(
     recipe: Recipe,
     data: TrainingData,
     out: Results,
+    pool: Pool = None,
     change: Changes = None,
     dataset: Layout = None,
     protocol: Split = "reference",
@@ -458,11 +463,28 @@ def train(
     device: Device = "cpu",
     minutes: Minutes = None,
     workers: Scorers = 0,
+    exif: Exif = "refuse",
     quiet: Quiet = False,
 ) -> None:
     """Train an evaluator: the recipe's teacher first, then its student."""
     raise typer.Exit(
-        _train(recipe, data, out, None, change, dataset, protocol, seed, cache, device, minutes, workers, quiet)
+        _train(
+            recipe,
+            data,
+            out,
+            None,
+            pool,
+            change,
+            dataset,
+            protocol,
+            seed,
+            cache,
+            device,
+            minutes,
+            workers,
+            exif,
+            quiet,
+        )
     )
 
 
@@ -472,6 +494,7 @@ def distill(
     teacher: Annotated[Path, typer.Option("--teacher", "-t", help="A trained teacher (teacher.safetensors).")],
     data: TrainingData,
     out: Results,
+    pool: Pool = None,
     change: Changes = None,
     dataset: Layout = None,
     protocol: Split = "reference",
@@ -480,17 +503,35 @@ def distill(
     device: Device = "cpu",
     minutes: Minutes = None,
     workers: Scorers = 0,
+    exif: Exif = "refuse",
     quiet: Quiet = False,
 ) -> None:
     """Train a recipe's student alone, with a teacher that is trained already."""
     raise typer.Exit(
-        _train(recipe, data, out, teacher, change, dataset, protocol, seed, cache, device, minutes, workers, quiet)
+        _train(
+            recipe,
+            data,
+            out,
+            teacher,
+            pool,
+            change,
+            dataset,
+            protocol,
+            seed,
+            cache,
+            device,
+            minutes,
+            workers,
+            exif,
+            quiet,
+        )
     )
 
 
 def _train(
-    recipe: str, data: Path, out: Path, teacher: Path | None, changes: list[str] | None, dataset: str | None,
-    protocol: str, seed: int, cache: Path | None, device: str, minutes: float | None, workers: int, quiet: bool,
+    recipe: str, data: Path, out: Path, teacher: Path | None, pool: Path | None, changes: list[str] | None,
+    dataset: str | None, protocol: str, seed: int, cache: Path | None, device: str, minutes: float | None,
+    workers: int, exif: str, quiet: bool,
 ) -> int:  # fmt: skip
     from .progress import Silent, suited
     from .training.commands import train_command
@@ -498,7 +539,8 @@ def _train(
     with Silent() if quiet else suited() as say:
         done = train_command(
             recipe, data, out, say, teacher=teacher, changes=changes or (), dataset=dataset, protocol_name=protocol,
-            seed=seed, home=cache, device=device, minutes=minutes, workers=workers,
+            seed=seed, home=cache, device=device, minutes=minutes, workers=workers, pool=pool,
+            exif=exif,
         )  # fmt: skip
     if not done.done:
         _print("stopped; run the same command again to go on")
@@ -521,6 +563,7 @@ def evaluate(
     cache: Cache = None,
     device: Device = "cpu",
     workers: Scorers = 0,
+    exif: Exif = "refuse",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -531,7 +574,7 @@ def evaluate(
     with Silent() if quiet else suited() as say:
         document = commands.evaluate_command(
             targets, data, out, say, dataset=dataset, protocol_name=protocol, seed=seed, seeds=splits,
-            ablation=ablation, changes=change or (), home=cache, device=device, workers=workers,
+            ablation=ablation, changes=change or (), home=cache, device=device, workers=workers, exif=exif,
         )  # fmt: skip
     if as_json:
         _print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))

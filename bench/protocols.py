@@ -62,7 +62,9 @@ class ItemMetric(Protocol):
 class SetMetric(Protocol):
     """(N,D) features of generated and (M,D) of real images -> one number.
 
-    Features are extracted once per image and extractor, and shared by all set metrics.
+    Features are extracted once per image and extractor, and shared by all set metrics. One that knows an interval of
+    its number, or why there is none, has a method ``estimate`` of the same arguments that gives a ``types.Estimate``;
+    a run calls that one alone.
     """
 
     info: ClassVar[MetricInfo]

@@ -35,6 +35,7 @@ from .progress import Progress, Silent
 from .scoring import lost, score
 from .store import Store
 from .sweep import Sweep
+from .types import Estimate
 
 CODES = {"died": "E-WORKER-DIED", "timeout": "E-TIMEOUT", "oom": "E-OOM", "error": "E-METRIC-ERROR"}
 
@@ -326,7 +327,7 @@ def _sets(
     found: plan.Survey,
     gate: Gate,
     say: Progress,
-) -> dict[str, dict[str, tuple[float | None, str]]]:
+) -> dict[str, dict[str, Estimate]]:
     wanted = [m for m in measures if m.info.needs == "set"]
     if not wanted:
         return {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from .progress import Progress
 from .scoring import File, as_tensor
 from .spec import digest
 from .store import Store
+from .types import Estimate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,8 +43,8 @@ def score_sets(
     found: Survey,
     gate: Gate,
     say: Progress,
-) -> dict[str, dict[str, tuple[float | None, str]]]:
-    """Every set metric for every generator against the pristine references: column -> generator -> (value, reason)."""
+) -> dict[str, dict[str, Estimate]]:
+    """Every set metric for every generator against the pristine references: column -> generator -> estimate."""
     refused = {r.key for r in found.refused}
     made: dict[str, list[File]] = {}
     for item in manifest.items:
@@ -51,7 +53,7 @@ def score_sets(
             made.setdefault(item.generator, []).append(image)
     real = {f.sha256: f for i in manifest.items if i.reference and (f := found.files.get(i.reference))}
     real |= {f.sha256: f for i in manifest.items if i.role == "reference" and (f := found.image(i))}
-    values: dict[str, dict[str, tuple[float | None, str]]] = {m.column: {} for m in measures}
+    values: dict[str, dict[str, Estimate]] = {m.column: {} for m in measures}
     say.stage("set metrics", len(measures) * len(made))
     # One extractor after the other, one generator after the other: all metrics of the two get the very same
     # tensors, and may share what they make of them.
@@ -59,14 +61,15 @@ def score_sets(
         load = _Loader(store.path.parent, name, manifest.root, list(real.values()), gate)
         for generator, files in sorted(made.items()):
             for m in (m for m in measures if m.features == name):
-                value, status, detail = None, "skipped", f"E-SKIP-WEIGHTS {m.reason}"
+                told, status = Estimate(None, reason=f"E-SKIP-WEIGHTS {m.reason}"), "skipped"
                 if not m.reason:
-                    value, status, detail = _one(m, files, load)
-                n = len(files)
+                    told, status = _one(m, files, load)
+                detail = "" if status == "ok" else told.reason
                 store.record_set(
-                    run, manifest.digest, generator, m.digest, n=n, value=value, status=status, detail=detail
-                )
-                values[m.column][generator] = (value, detail)
+                    run, manifest.digest, generator, m.digest, n=len(files), value=told.value, status=status,
+                    detail=detail,
+                )  # fmt: skip
+                values[m.column][generator] = told
                 say.advance()
     return values
 
@@ -90,21 +93,23 @@ class _Loader:
         return self._generated[1], self._real
 
 
-def _one(m: Measure, generated: list[File], load: _Loader) -> tuple[float | None, Any, str]:
+def _one(m: Measure, generated: list[File], load: _Loader) -> tuple[Estimate, str]:
+    """What the metric says of one generator, and its status."""
     if not load.real:
-        return None, "skipped", "E-SKIP-REFERENCE no pristine images to compare with"
+        return Estimate(None, reason="E-SKIP-REFERENCE no pristine images to compare with"), "skipped"
     try:
         metric = make(m.spec)
-        value = float(metric(*load(generated)))
+        estimate: Any = getattr(metric, "estimate", None)
+        found: Any = estimate(*load(generated)) if callable(estimate) else Estimate(float(metric(*load(generated))))
+        found = replace(found, value=(value := float(found.value)))
     except Refusal as error:
-        return None, "failed", str(error)
+        return Estimate(None, reason=str(error)), "failed"
     except Exception as error:
         line = " ".join(str(error).split())[:300].removeprefix(f"{m.spec.name}: ")
-        return None, "failed", f"E-METRIC-ERROR {m.spec.name}: {line}"
+        return Estimate(None, reason=f"E-METRIC-ERROR {m.spec.name}: {line}"), "failed"
     if not math.isfinite(value):
-        code = "E-VAL-NAN" if math.isnan(value) else "E-VAL-INF"
-        return None, "nonfinite", code
-    return value, "ok", ""
+        return Estimate(None, reason="E-VAL-NAN" if math.isnan(value) else "E-VAL-INF"), "nonfinite"
+    return found, "ok"
 
 
 def features(folder: Path, name: str, root: Path, files: Sequence[File], gate: Gate) -> Tensor:

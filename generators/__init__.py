@@ -79,6 +79,8 @@ DEGRADATIONS: dict[str, str] = {
 
 SAMPLERS: dict[str, str] = {
     "dcgan-faces": "generators.samplers.dcgan:DCGANFaces",
+    "onnx-sampler": "generators.samplers.onnx:OnnxSampler",
+    "torchscript-sampler": "generators.samplers.torchscript:TorchScriptSampler",
     "python-sampler": "generators.samplers.python:PythonSampler",
     "images": "generators.samplers.images:Images",
 }

@@ -14,10 +14,21 @@ import importlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ..bench.weights import BadWeights
-from .running import Network, OwnFile, Sizes, Unusable, find_scale, first_line, needs_package, short_name, template
+from .running import (
+    Network,
+    OnFile,
+    OwnFile,
+    Sizes,
+    Unusable,
+    find_scale,
+    first_line,
+    needs_package,
+    short_name,
+    template,
+)
 from .torchscript import check_format, scaled
 
 if TYPE_CHECKING:
@@ -48,13 +59,8 @@ class Onnx(OwnFile):
         check_format(self.range, self.minimum, self.multiple_of)
 
     def _load(self) -> Network:
-        try:
-            runtime = importlib.import_module("onnxruntime")
-        except ImportError:
-            raise needs_package(self.shown, "onnxruntime", "onnx") from None
-        device = self._device(runtime)
-        data, sha256 = self.content()
-        session = _session(runtime, data, device, self.shown)
+        loaded = open_file(self)
+        session = loaded.session
         source, channels, fixed = _layout(session, self.shown)
 
         def work(image: Tensor) -> Tensor:
@@ -69,24 +75,48 @@ class Onnx(OwnFile):
         return Network(
             call=work,
             scale=find_scale(work, name=self.shown, device="cpu", channels=channels, sizes=sizes),
-            name=short_name(Path(self.path).stem, sha256),
+            name=short_name(Path(self.path).stem, loaded.identity["sha256"]),
             title=f"ONNX network in {self.shown}",
             channels=channels,
             sizes=sizes,
             # Pieces travel through the memory of the CPU; what is run there or on a card is the session's affair.
             device="cpu",
-            identity={"sha256": sha256, "provider": session.get_providers()[0], "onnxruntime": runtime.__version__},
-            size=len(data),
+            identity=loaded.identity,
+            size=loaded.size,
         )
 
-    def _device(self, runtime: Any) -> str:
-        there = "CUDAExecutionProvider" in runtime.get_available_providers()
-        if self.device == "cuda" and not there:
-            raise Unusable(
-                "E-GEN-DEVICE", self.shown, "this onnxruntime was built without CUDA",
-                "install onnxruntime-gpu in its place, or say device='cpu'",
-            )  # fmt: skip
-        return "cuda" if there and self.device != "cpu" else "cpu"
+
+class Opened(NamedTuple):
+    """A file that onnxruntime has loaded."""
+
+    session: Any
+    identity: dict[str, str]
+    """``sha256`` of the file, ``provider`` and version of ``onnxruntime``."""
+    size: int
+    """Bytes of the file."""
+
+
+def open_file(file: OnFile) -> Opened:
+    """A session on the file, which is read once and run from memory.
+
+    Raises:
+        Unusable: ``E-GEN-PACKAGE``, onnxruntime is not installed; ``E-GEN-DEVICE``, there is no such device.
+        BadWeights: ``E-CKPT-HASH``, ``-FORMAT`` or ``-UNSAFE``.
+    """
+    try:
+        runtime = importlib.import_module("onnxruntime")
+    except ImportError:
+        raise needs_package(file.shown, "onnxruntime", "onnx") from None
+    there = "CUDAExecutionProvider" in runtime.get_available_providers()
+    if file.device == "cuda" and not there:
+        raise Unusable(
+            "E-GEN-DEVICE", file.shown, "this onnxruntime was built without CUDA",
+            "install onnxruntime-gpu in its place, or say device='cpu'",
+        )  # fmt: skip
+    data, sha256 = file.content()
+    session = _session(runtime, data, "cuda" if there and file.device != "cpu" else "cpu", file.shown)
+    identity = {"sha256": sha256, "provider": session.get_providers()[0], "onnxruntime": runtime.__version__}
+    return Opened(session, identity, len(data))
 
 
 def _session(runtime: Any, data: bytes, device: str, name: str) -> Any:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from ..bench.errors import Refusal, UsageError
 from ..bench.protocols import GeneratorInfo
@@ -100,28 +100,30 @@ class Network:
     note: str = ""
 
 
+class _Described(Protocol):
+    def _described(self, template: GeneratorInfo) -> GeneratorInfo: ...
+
+
 class _Info:
     """``info`` of a class is a template; of an instance it is filled in from what was loaded."""
 
     def __init__(self, template: GeneratorInfo) -> None:
         self.template = template
 
-    @overload
-    def __get__(self, instance: None, owner: type[Own]) -> GeneratorInfo: ...
-    @overload
-    def __get__(self, instance: Own, owner: type[Own]) -> GeneratorInfo: ...
-    def __get__(self, instance: Own | None, owner: type[Own]) -> GeneratorInfo:
+    def __get__(self, instance: _Described | None, owner: type) -> GeneratorInfo:
         return self.template if instance is None else instance._described(self.template)
 
 
-def template(name: str, title: str, given: str, *modules: str, note: str = "") -> Any:
-    """``info`` for a subclass of ``Own``; its scale, 0, means: known once it is loaded."""
+def template(
+    name: str, title: str, given: str, *modules: str, note: str = "", kind: Literal["restorer", "sampler"] = "restorer"
+) -> Any:
+    """``info`` for a class that runs something of the user's; a restorer's scale, 0, means: known once it is loaded."""
     return _Info(
         GeneratorInfo(
             name,
             title,
-            kind="restorer",
-            scale=0,
+            kind=kind,
+            scale=0 if kind == "restorer" else 1,
             license="that of what is run",
             note=note,
             given=given,
@@ -214,8 +216,8 @@ def _kept(restorer: Own, state: tuple[Any, ...]) -> Network:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnFile(Own):
-    """A restorer that is a file."""
+class OnFile:
+    """Something of the user's that is a file."""
 
     path: str
     """The file."""
@@ -225,7 +227,6 @@ class OwnFile(Own):
     """``cpu``, ``cuda``, or ``auto``: cuda if there is one. Numbers differ a little between the two."""
 
     def __post_init__(self) -> None:
-        Own.__post_init__(self)
         check_device(self.device)
         if not isinstance(self.path, str) or not self.path:
             raise UsageError("path must name a file, as text", code="E-CFG")
@@ -234,6 +235,7 @@ class OwnFile(Own):
 
     @property
     def shown(self) -> str:
+        """What it is called in messages."""
         return Path(self.path).name or self.path
 
     @property
@@ -241,6 +243,7 @@ class OwnFile(Own):
         return Path(self.path).expanduser()
 
     def _state(self) -> tuple[Any, ...]:
+        """Changes when the file changes."""
         try:
             facts = self.file.stat()
         except (OSError, ValueError):
@@ -261,6 +264,15 @@ class OwnFile(Own):
                 "get the file that was meant, or correct the hash",
             )  # fmt: skip
         return data, actual
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnFile(OnFile, Own):
+    """A restorer that is a file."""
+
+    def __post_init__(self) -> None:
+        Own.__post_init__(self)
+        OnFile.__post_init__(self)
 
 
 def short_name(text: str, sha256: str = "") -> str:
@@ -450,6 +462,8 @@ def quiet(device: str) -> Iterator[None]:
 def first_line(error: BaseException) -> str:
     """The beginning of a message that may be long."""
     lines = str(error).strip().splitlines()
+    if len(lines) > 1 and "failed in the TorchScript interpreter" in lines[0]:  # the cause comes after the trace
+        lines = lines[-1:]
     return (lines[0] if lines else type(error).__name__).strip()[:160]
 
 

@@ -19,6 +19,7 @@ from ..bench.weights import BadWeights
 from .running import (
     RANGES,
     Network,
+    OnFile,
     OwnFile,
     Sizes,
     Unusable,
@@ -59,33 +60,7 @@ class TorchScript(OwnFile):
         check_format(self.range, self.minimum, self.multiple_of)
 
     def _load(self) -> Network:
-        import torch
-
-        if self.trust is not True:
-            raise Unusable(
-                "E-GEN-TRUST", self.shown, "a TorchScript file is a program, and loading it runs its author's code",
-                "say trust=True if you trust its origin, or use its weights as safetensors with checkpoint(path=...)",
-                "not loaded",
-            )  # fmt: skip
-        device = torch_device(self.device, self.shown)
-        data, sha256 = self.content()
-        with warnings.catch_warnings(), quiet("cpu"):
-            warnings.simplefilter("ignore", DeprecationWarning)
-            try:
-                model: Any = torch.jit.load(io.BytesIO(data), map_location=device)
-            except Exception as error:
-                raise BadWeights(
-                    "E-CKPT-FORMAT", self.shown, f"it is no TorchScript archive ({first_line(error)})",
-                    "get an undamaged copy; for weights without code use checkpoint(path=...)",
-                ) from None  # fmt: skip
-            values = [*model.named_parameters(), *model.named_buffers()]
-            for key, value in values:
-                if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                    raise BadWeights(
-                        "E-CKPT-NAN", self.shown, f"tensor {key} holds values that are not finite",
-                        "use an undamaged file",
-                    )  # fmt: skip
-            model = model.float().eval()
+        model, device, sha256 = archive(self, self.trust, "use its weights as safetensors with checkpoint(path=...)")
         work = scaled(model, self.range)
         sizes = Sizes(-(-self.minimum // self.multiple_of) * self.multiple_of, self.multiple_of)
         return Network(
@@ -96,8 +71,47 @@ class TorchScript(OwnFile):
             sizes=sizes,
             device=device,
             identity={"sha256": sha256},
-            size=sum(value.numel() * value.element_size() for _, value in values),
+            size=sum(value.numel() * value.element_size() for value in [*model.parameters(), *model.buffers()]),
         )
+
+
+def archive(file: OnFile, trust: object, instead: str) -> tuple[Any, str, str]:
+    """A file written by ``torch.jit.save``, loaded: the module in float32, its device and the file's sha256.
+
+    Args:
+        file: which one, and where it shall run.
+        trust: whatever the user said; only True lets the file be opened.
+        instead: what else to do, for messages.
+
+    Raises:
+        Unusable: ``E-GEN-TRUST``, it is not trusted; ``E-GEN-DEVICE``, there is no such device.
+        BadWeights: ``E-CKPT-HASH``, ``-FORMAT`` or ``-NAN``.
+    """
+    import torch
+
+    if trust is not True:
+        raise Unusable(
+            "E-GEN-TRUST", file.shown, "a TorchScript file is a program, and loading it runs its author's code",
+            f"say trust=True if you trust its origin, or {instead}", "not loaded",
+        )  # fmt: skip
+    device = torch_device(file.device, file.shown)
+    data, sha256 = file.content()
+    with warnings.catch_warnings(), quiet("cpu"):
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            model: Any = torch.jit.load(io.BytesIO(data), map_location=device)
+        except Exception as error:
+            raise BadWeights(
+                "E-CKPT-FORMAT", file.shown, f"it is no TorchScript archive ({first_line(error)})",
+                f"get an undamaged copy, or {instead}",
+            ) from None  # fmt: skip
+        for key, value in [*model.named_parameters(), *model.named_buffers()]:
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise BadWeights(
+                    "E-CKPT-NAN", file.shown, f"tensor {key} holds values that are not finite",
+                    "use an undamaged file",
+                )  # fmt: skip
+        return model.float().eval(), device, sha256
 
 
 def check_format(range: str, minimum: int, multiple_of: int) -> None:

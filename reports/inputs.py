@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from ..bench.cells import unguard
 from ..bench.document import SCHEMA, Leaderboard, Timing
 from ..bench.errors import IntegrityError, UsageError
 from .contract import check
-from .text import unguard
 
 FIELDS = ("key", "group", "block", "generator", "distortion", "family", "role", "score")
 """Columns of ``scores.csv`` that are not metrics."""

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
+from ..bench.cells import guard
 from ..bench.document import Cell, GeneratorRow, Leaderboard, MetricRow
-from .text import guard
 
 STATISTICS = ("srocc_within", "srocc_pooled", "krocc", "plcc_raw", "plcc_fit", "rmse", "two_way")
 
@@ -101,4 +101,4 @@ def _csv(rows: Sequence[Mapping[str, Value]]) -> str:
     for row in rows:
         cells = (row.get(name) for name in columns)
         writer.writerow([guard(c) if isinstance(c, str) else "" if c is None else c for c in cells])
-    return out.getvalue()
+    return out.getvalue().encode("utf-8", "backslashreplace").decode()  # lone surrogates cannot be written

@@ -25,7 +25,6 @@ _URL = re.compile(r"(?<![\w/:@.\\%])(?:https?://[^\s<>\"'\\^`{|}]+|(?:doi:\s?)?1
 _HOST = re.compile(
     r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.(?:[a-z]{2,}|xn--[a-z0-9-]+)"
 )
-_GUARDED = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 _TWINS = str.maketrans(
     "авеѕіјкмнорстухһԁԛԝьαβεικνορτυχ",
     "abesijkmhopctyxhdqwbabeiknoptux",
@@ -133,17 +132,6 @@ def island(document: object) -> Markup:
     for char in "<>&":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return Markup(text)
-
-
-def guard(text: str) -> str:
-    """A text cell for CSV that no spreadsheet takes for a formula."""
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # lone surrogates cannot be written
-    return f"'{text}" if text.startswith(_GUARDED) else text
-
-
-def unguard(text: str) -> str:
-    """What ``guard`` was given."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(_GUARDED) else text
 
 
 def lookalikes(names: Iterable[str]) -> dict[str, str]:

@@ -94,7 +94,7 @@ def read(folder: Path) -> Run:
         )
     board: Leaderboard = found.board
     values = {name: np.array(column, float) for name, column in found.items.values.items()}
-    text = {name: [_apostrophe(cell) for cell in column] for name, column in found.items.text.items()}
+    text = {name: list(column) for name, column in found.items.text.items()}
     keys = text["key"]
     record = _record(folder)
     manifest, absent = _manifest(record, board)
@@ -216,11 +216,6 @@ def _compared(argv: list[str]) -> tuple[dict[str, Path], Path] | None:
             name, _, folder = word.partition("=")
             models[name] = Path(folder)
     return models, Path(reference)
-
-
-def _apostrophe(cell: str) -> str:
-    """``scores.csv`` doubles an apostrophe that a name begins with (``store.export.text``)."""
-    return cell[1:] if cell.startswith("''") else cell
 
 
 def _sha(path: Path) -> str:

@@ -26,8 +26,9 @@ from ..manifest import Manifest, Published
 from ..measure import Measure
 from ..spec import digest
 from ..sweep import Statistics
+from ..types import Estimate
 from . import agreement as judge
-from .agreement import Frame, blank, number
+from .agreement import Frame, blank, cell, number
 from .controls import controls, frame_of
 from .generators import board as generator_board
 from .ranking import Ranked, rank
@@ -56,8 +57,8 @@ class Inputs:
     imported: Sequence[Imported] = ()
     title: str = ""
     preset: str = ""
-    set_values: Mapping[str, Mapping[str, tuple[float | None, str]]] = field(default_factory=dict)
-    """Set metrics: column -> generator -> (value, reason)."""
+    set_values: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    """Set metrics: column -> generator -> estimate."""
 
 
 def build(inputs: Inputs) -> Leaderboard:
@@ -534,13 +535,12 @@ def _sets(document: Leaderboard, inputs: Inputs) -> None:
     for m in shown:
         values = inputs.set_values[m.column]
         for row in rows:
-            value, reason = values.get(row["name"], (None, "not computed"))
-            row["metrics"][m.column] = {"value": number(value), "low": None, "high": None}
-            if reason:
-                row["metrics"][m.column]["reason"] = reason
+            row["metrics"][m.column] = cell(values.get(row["name"], Estimate(None, reason="not computed")))
         if equal:
             sign = 1 if m.info.better == "higher" else -1
-            views = {r["name"]: sign * v for r in rows if (v := values.get(r["name"], (None, ""))[0]) is not None}
+            views = {
+                r["name"]: sign * v for r in rows if r["name"] in values and (v := values[r["name"]].value) is not None
+            }
             for row in rows:
                 if row["name"] in views:
                     row["ranks"][m.column] = 1 + sum(other > views[row["name"]] for other in views.values())

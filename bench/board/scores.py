@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..cells import guard
 from ..manifest import Manifest
-from ..store.export import text
 from ..types import Better, Item, Status
 
 
@@ -71,19 +71,31 @@ class ScoreTable:
     def csv(self, families: Mapping[str, str]) -> str:
         """``scores.csv``: identity columns, the human score, then every metric; empty where there is no number."""
         out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
+        # A carriage return in a cell is quoted only where lines end in one, too.
+        writer = csv.writer(_Lines(out), lineterminator="\r\n")
         names = list(self.columns)
-        writer.writerow(["key", "group", "block", "generator", "distortion", "family", "role", "score", *names])
+        fixed = ("key", "group", "block", "generator", "distortion", "family", "role", "score")
+        writer.writerow([*fixed, *map(guard, names)])
         for n, item in enumerate(self.manifest.items):
             writer.writerow(
                 [
-                    *map(text, (item.key, item.group, item.block, item.generator, item.distortion)),
-                    family(item, families), item.role,
+                    *map(guard, (item.key, item.group, item.block, item.generator, item.distortion)),
+                    guard(family(item, families)), item.role,
                     "" if item.score is None else repr(item.score),
                     *(_text(self.columns[name].values[n]) for name in names),
                 ]
             )  # fmt: skip
         return out.getvalue()
+
+
+class _Lines:
+    """What ``csv`` writes, line by line, with the ends of lines as on Unix."""
+
+    def __init__(self, out: io.StringIO) -> None:
+        self.out = out
+
+    def write(self, line: str) -> None:
+        self.out.write(f"{line[:-2]}\n")
 
 
 def family(item: Item, families: Mapping[str, str]) -> str:

@@ -12,32 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import explained, write_bytes
+from ..cells import guard
 from ..errors import UsageError
 
 if TYPE_CHECKING:
     from .results import Store
 
 SUMS = "SHA256SUMS"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
-
-
-def text(value: str) -> str:
-    """A text cell that no spreadsheet takes for a formula: an apostrophe before what might be one.
-
-    For text only: a negative number must stay a number. Undo by removing one leading apostrophe that is
-    followed by one of these characters or by another apostrophe.
-    """
-    return f"'{value}" if value.startswith((*_FORMULA, "'")) else value
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return text(value) if isinstance(value, str) else repr(value)
+    return guard(value) if isinstance(value, str) else repr(value)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """CSV as of RFC 4180, UTF-8; numbers as ``repr``, so that they read back exactly."""
+    """CSV as of RFC 4180, UTF-8; text guarded, numbers as ``repr``, so that both read back exactly."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(header)

@@ -20,7 +20,7 @@ from ..atomic import explained, write_text
 from ..errors import UsageError
 from ..progress import Progress, Silent
 from ..spec import digest
-from .crops import cut, grid
+from .crops import Crop, cut, grid
 from .pixels import Pixels
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def features(
         pixels: pictures.
         numbers: which of them.
         side: of the crops.
-        crops: of the fixed grid, per picture.
+        crops: of the fixed grid, per picture; 0: as many as cover it, which must be the same for all.
         home: folder of all such stores.
         device: where the trunk runs; it is not part of the identity.
         progress: told how far it is.
@@ -100,6 +100,14 @@ def features(
             code="E-CFG",
         )
     wanted = tuple(sorted(set(numbers)))
+    counts = {len(_grid(pixels, n, side, crops)) for n in wanted}
+    if len(counts) > 1:
+        raise UsageError(
+            "features can only be stored of pictures that the same number of crops covers; write crops = 5, or "
+            "cached = false",
+            code="E-CFG",
+        )
+    count = max(counts, default=1)
     identity = {"version": VERSION, "trunk": trunk, "pixels": pixels.digest, "numbers": wanted, "side": side}
     folder = home / f"features-{digest({**identity, 'crops': crops})[:32]}"
     note = folder / "done.json"
@@ -108,7 +116,7 @@ def features(
     state = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {"rows": 0, "shapes": []}
     shapes = tuple((int(c), int(h), int(w)) for c, h, w in state["shapes"])
     if state["rows"] == len(wanted) and shapes:
-        return Features(folder, shapes, wanted, crops)
+        return Features(folder, shapes, wanted, count)
     was = network.training
     network.eval()
     say.stage("features", len(wanted))
@@ -117,17 +125,17 @@ def features(
     done = state["rows"]
     try:
         while done < len(wanted):
-            part = wanted[done : done + max(1, BATCH // crops)]
-            pieces = [cut(pixels[n], grid(*_at_least(pixels.size(n), side), side, crops), side) for n in part]
+            part = wanted[done : done + max(1, BATCH // count)]
+            pieces = [cut(pixels[n], _grid(pixels, n, side, crops), side) for n in part]
             x = torch.from_numpy(np.concatenate(pieces)).permute(0, 3, 1, 2).to(device, torch.float32) / 255
             with torch.inference_mode():
                 taps = [tap.float().cpu().numpy() for tap in network.extract(x)]
             if not maps:
                 shapes = tuple((int(t.shape[1]), int(t.shape[2]), int(t.shape[3])) for t in taps)
-                full = [(len(wanted), crops, *shape) for shape in shapes]
+                full = [(len(wanted), count, *shape) for shape in shapes]
                 maps = [_map(folder, n, shape, "r+" if done else "w+") for n, shape in enumerate(full)]
             for target, tap in zip(maps, taps):
-                target[done : done + len(part)] = tap.reshape(len(part), crops, *tap.shape[1:])
+                target[done : done + len(part)] = tap.reshape(len(part), count, *tap.shape[1:])
             before, done = done, done + len(part)
             say.advance(len(part))
             if done // SAVE > before // SAVE or done == len(wanted):
@@ -136,11 +144,12 @@ def features(
                 write_text(note, json.dumps({"rows": done, "shapes": shapes}))
     finally:
         network.train(was)
-    return Features(folder, shapes, wanted, crops)
+    return Features(folder, shapes, wanted, count)
 
 
-def _at_least(size: tuple[int, int], side: int) -> tuple[int, int]:
-    return max(size[0], side), max(size[1], side)
+def _grid(pixels: Pixels, number: int, side: int, crops: int) -> list[Crop]:
+    height, width = pixels.size(number)
+    return grid(max(height, side), max(width, side), side, crops)
 
 
 def _map(folder: Path, tap: int, shape: tuple[int, ...], mode: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from ..atomic import explained, write_bytes, write_text
 from ..datasets import load as read_set
 from ..errors import UsageError
+from ..images import Gate
 from ..progress import Progress
 from . import export, protocol, pseudo, seam, splits
 from . import pool as pools
@@ -25,18 +26,29 @@ def home_of(given: Path | None, out: Path) -> Path:
 
 
 def pool_of(
-    recipe: Recipe, data: TrainingSet, split: splits.Split, home: Path, say: Progress, workers: int = 0
+    recipe: Recipe,
+    data: TrainingSet,
+    split: splits.Split,
+    home: Path,
+    say: Progress,
+    workers: int = 0,
+    given: Path | None = None,
 ) -> TrainingSet | None:
-    """The unlabelled images a recipe wants, with pseudo-labels where a stage learns from such."""
+    """The unlabelled images a recipe wants, with pseudo-labels where a stage learns from such.
+
+    ``given``: a folder of such images, with references; by default they are made from the training part.
+    """
     if not any(s.data != "labelled" for s in recipe.stages):
         return None
-    folder = pools.build(data.select(split.train), home, recipe.pool, recipe.seed, say)
+    folder = given or pools.build(data.select(split.train), home, recipe.pool, recipe.seed, say)
     manifest = read_set(folder, "folder")
     made = load(manifest, home, progress=say)
     if any(s.labels == "pseudo" for s in recipe.stages):
         made = pseudo.label(
-            made, manifest, folder / "scores", split.digest, blind=recipe.blind, workers=workers, progress=say
-        )
+            made, manifest, folder / "scores", split.digest,
+            blind=recipe.blind, judges=recipe.judges, judged=recipe.judged, seed=recipe.seed, workers=workers,
+            progress=say,
+        )  # fmt: skip
     return made
 
 
@@ -55,14 +67,16 @@ def train_command(
     device: str = "cpu",
     minutes: float | None = None,
     workers: int = 0,
+    pool: Path | None = None,
+    exif: str = "refuse",
 ) -> Trained:
     """Train a recipe on a data set, or go on with it."""
     recipe = recipes.load(name, changes)
     place = home_of(home, out)
-    given = load(read_set(data, dataset), place, progress=say)
+    given = load(read_set(data, dataset), place, _gate(exif), say)
     split = splits.make(given, _protocol(protocol_name), seed)
     settings = _settings(out, place, device, say, teacher, minutes)
-    return train(recipe, given, split, settings, pool_of(recipe, given, split, place, say, workers))
+    return train(recipe, given, split, settings, pool_of(recipe, given, split, place, say, workers, pool))
 
 
 def evaluate_command(
@@ -80,13 +94,14 @@ def evaluate_command(
     home: Path | None = None,
     device: str = "cpu",
     workers: int = 0,
+    exif: str = "refuse",
 ) -> dict[str, Any]:
     """Test exported evaluators on a data set, or train and test a recipe on several splits; writes ``evaluation.json``.
 
     An evaluator that was trained on this very set is tested on the test part of its own split.
     """
     place = home_of(home, out)
-    given = load(read_set(data, dataset), place, progress=say)
+    given = load(read_set(data, dataset), place, _gate(exif), say)
     if seeds or ablation:
         (name,) = targets if len(targets) == 1 else ("",)
         if not name or name.endswith(".safetensors"):
@@ -191,6 +206,12 @@ def _medians(values: dict[str, Any]) -> dict[str, str]:
 
 def _text(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _gate(exif: str) -> Gate:
+    if exif not in ("refuse", "apply"):
+        raise UsageError(f"--exif is refuse or apply, not {exif!r}", code="E-CFG")
+    return Gate(exif=exif)
 
 
 def _protocol(name: str) -> splits.Protocol:

@@ -41,13 +41,27 @@ def padded(picture: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
 
 def grid(height: int, width: int, side: int, count: int = 5) -> list[Crop]:
     """The first ``count`` of ten fixed crops: the corners, the middle, and the mirror images of these five; a single
-    one is the middle."""
+    one is the middle, and 0 stands for as many as cover the picture."""
+    if not count:
+        return cover(height, width, side)
     down, across = max(0, height - side), max(0, width - side)
     middle = Crop(down // 2, across // 2)
     if count == 1:
         return [middle]
     five = [Crop(0, 0), Crop(0, across), Crop(down, 0), Crop(down, across), middle]
     return [*five, *(crop._replace(flip=True) for crop in five)][:count]
+
+
+def cover(height: int, width: int, side: int) -> list[Crop]:
+    """The fewest crops that leave no pixel out, evenly spread, row by row."""
+    tops, lefts = (_spread(size, side) for size in (height, width))
+    return [Crop(top, left) for top in tops for left in lefts]
+
+
+def _spread(size: int, side: int) -> list[int]:
+    room = max(0, size - side)
+    steps = -(-room // side)
+    return [round(room * n / steps) for n in range(steps + 1)] if steps else [0]
 
 
 def draw(

@@ -50,6 +50,8 @@ class TrainingSet:
     license: str = ""
     refused: tuple[str, ...] = ()
     """One message for every image that was left out."""
+    learned: bool = False
+    """Whether scores are on the scale that networks learn, as pseudo-labels and a teacher's answers are."""
 
     @cached_property
     def by_key(self) -> Mapping[str, int]:
@@ -75,9 +77,9 @@ class TrainingSet:
         return replace(self, samples=tuple(s for s in self.samples if s.key in wanted))
 
     def relabelled(self, scores: Mapping[str, float], scale: Scale) -> TrainingSet:
-        """Other scores; samples without one lose theirs."""
+        """Pseudo-labels or a teacher's answers in place of people's; samples without one lose theirs."""
         changed = tuple(replace(s, score=scores.get(s.key), score_se=None) for s in self.samples)
-        return replace(self, samples=changed, scale=scale)
+        return replace(self, samples=changed, scale=scale, learned=True)
 
     def contents(self) -> list[tuple[str, str, int]]:
         """(data set, group, perceptual hash) of every content: of the reference, or of an image without one."""

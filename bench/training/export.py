@@ -33,18 +33,17 @@ def text(document: Any) -> str:
 
 
 def rounded(network: Any) -> dict[str, Tensor]:
-    """The state of a network as it is stored: what was learnt as float16, the rest (frozen trunk, statistics) as it is.
+    """The state of a network as it is stored: real numbers as float16.
 
     Raises:
         IntegrityError: a value is not finite, or too large for half precision.
     """
     import torch
 
-    learnt = {name for name, p in network.named_parameters() if p.requires_grad}
     answer = {}
     for name, value in network.state_dict().items():
         kept = value.detach().cpu()
-        if name in learnt and kept.is_floating_point():
+        if kept.is_floating_point():
             kept = kept.to(torch.float16)
         if kept.is_floating_point() and not bool(torch.isfinite(kept).all()):
             raise IntegrityError(

@@ -40,3 +40,20 @@ def near(first: Sequence[int], second: Sequence[int], most: int = NEAR) -> tuple
         if len(hit):
             return place, int(hit[0])
     return None
+
+
+def alike(values: Sequence[int], names: Sequence[str], most: int = NEAR) -> npt.NDArray[np.intp]:
+    """A number per picture: equal for pictures of one name, for near-duplicates, and for what a chain of them joins."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    known = np.asarray(values, dtype=np.uint64)
+    _, name = np.unique(np.asarray(names, dtype=str), return_inverse=True)
+    pairs = [np.column_stack((np.arange(len(known)), len(known) + name))]  # names are points of the graph as well
+    for place, value in enumerate(known):
+        later = np.flatnonzero(np.bitwise_count(known[place + 1 :] ^ value) <= most) + place + 1
+        pairs.append(np.column_stack((np.full(len(later), place), later)))
+    rows, columns = np.concatenate(pairs).T
+    size = 2 * len(known)
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(size, size))
+    return connected_components(graph, directed=False)[1][: len(known)]

@@ -36,6 +36,8 @@ class Batch:
     y_std: Tensor
     labelled: Tensor
     ids: list[dict[str, str]]
+    people: Tensor
+    """(B,) whether the label is people's."""
     features: dict[tuple[str, str], list[Tensor]] = field(default_factory=dict)
     """By (network, kind), ``x`` for the image itself: taps of (B, m, C, h, w)."""
 
@@ -51,6 +53,7 @@ class Batch:
             y_std=self.y_std,
             labelled=self.labelled,
             ids=self.ids,
+            people=self.people,
             features=cached,
             aux_features=self.features.get((which, kind)) if cached else None,
         )
@@ -63,7 +66,7 @@ class Loader:
     entries: Sequence[Entry]
     views: Cut
     scaler: Scaler | None
-    """None: scores are on the learned scale already (pseudo-labels)."""
+    """Of people's scores; None: all scores are on the learned scale already."""
     beside: Beside
     kinds: tuple[str, ...]
     """What is shown beside the image, to any network."""
@@ -93,6 +96,11 @@ class Loader:
         images = self._tensor(x)
         disturbed = disturb(images, self.views.noise, self.seed, keys) if noise and self.views.noise else None
         return self._batch(chosen, images, {k: self._tensor(v) for k, v in aux.items()}, disturbed)
+
+    def count(self, entry: Entry) -> int:
+        """Fixed crops of an entry."""
+        data, sample = entry
+        return self.crops or len(grid(*data.pixels.size(sample.image), self.views.crop, 0))
 
     def fixed(self, places: Sequence[int], which: Sequence[int]) -> Batch:
         """These crops of the fixed grid, for networks that see so many at once."""
@@ -132,12 +140,13 @@ class Loader:
 
     def _from_features(self, chosen: Sequence[Entry], names: tuple[object, ...]) -> Batch:
         which = []
-        for _, sample in chosen:
+        for entry in chosen:
+            sample, count = entry.sample, self.count(entry)
             own: dict[str, list[int]] = {}
             for kind in ("x", *self.kinds):
                 stream = rng(self.seed, "crop", "x" if kind in ALIGNED else kind, sample.dataset, sample.key, *names)
-                most = min(self.views.patches, self.crops)
-                order = [int(n) for n in stream.permutation(self.crops)[:most]]
+                most = min(self.views.patches, count)
+                order = [int(n) for n in stream.permutation(count)[:most]]
                 own[kind] = [order[n % most] for n in range(self.views.patches)]
             which.append(own)
         return self._batch(chosen, None, {}, None, self._taps(chosen, which, names))
@@ -177,9 +186,10 @@ class Loader:
 
         scores = [s.score for _, s in chosen]
         filled = np.array([0.0 if s is None else s for s in scores])
-        y = filled if self.scaler is None else self.scaler(filled)
-        unit = 1.0 if self.scaler is None else self.scaler.unit
-        errors = [0.0 if s.score_se is None else s.score_se / unit for _, s in chosen]
+        learned = np.array([self.scaler is None or data.learned for data, _ in chosen])
+        y = filled if self.scaler is None else np.where(learned, filled, self.scaler(filled))
+        units = np.where(learned, 1.0, 1.0 if self.scaler is None else self.scaler.unit)
+        errors = [0.0 if s.score_se is None else s.score_se / unit for (_, s), unit in zip(chosen, units)]
         known = torch.tensor([s is not None for s in scores])
         return Batch(
             x,
@@ -189,5 +199,6 @@ class Loader:
             torch.tensor(errors, dtype=torch.float32).to(self.device),
             known.to(self.device),
             [{"dataset": s.dataset, "ref": s.block, "algo": s.generator, "image": s.key} for _, s in chosen],
+            torch.tensor([not data.learned for data, _ in chosen]).to(self.device),
             features or {},
         )

@@ -94,7 +94,8 @@ class Objective:
                 value = self._distilled(term, made, teacher, student, views, everyone)
             else:
                 trace = teacher if term.on == "teacher" else student
-                value = self._against_labels(made, self._all(trace, ("score", "dist", "pair")), everyone)
+                asked = _of(term, everyone)
+                value = self._against_labels(made, self._all(trace, ("score", "dist", "pair")), asked)
             label = term.name if term.on == "student" else f"{term.name}@teacher"
             values[label] = values.get(label, 0.0) + float(value.detach())
             total = total + weight * value
@@ -145,4 +146,13 @@ class Objective:
             y_std=self.world.gather(views.y_std),
             labelled=self.world.gather(views.labelled),
             ids=self.world.objects(views.ids),
+            people=self.world.gather(views.people),
         )
+
+
+def _of(term: Term, views: Any) -> Any:
+    """Views in which only the labels that a term takes count."""
+    if term.of == "any":
+        return views
+    wanted = views.people if term.of == "people" else ~views.people
+    return views._replace(labelled=views.labelled & wanted)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -24,6 +26,19 @@ def learning(network: Any, stage: Stage) -> dict[str, Tensor]:
     if not chosen:
         raise UsageError(f"stage {stage.name} freezes every parameter; thaw some", code="E-CFG")
     return chosen
+
+
+@contextlib.contextmanager
+def held(network: Any, names: tuple[str, ...]) -> Iterator[None]:
+    """Parameters that a stage leaves as they are need no gradient in it."""
+    found = [p for name, p in network.named_parameters() if p.requires_grad and name.startswith(names or ("\0",))]
+    for parameter in found:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in found:
+            parameter.requires_grad_(True)
 
 
 def thaw(network: Any, names: tuple[str, ...]) -> None:

@@ -43,10 +43,11 @@ def predict(
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     answer = np.zeros(len(chosen))
-    looks = passes(network, loader.crops)
+    size = BATCH if loader.crops else 1  # as many crops as cover an image differ from image to image
     try:
-        for start in range(0, len(chosen), BATCH):
-            part = chosen[start : start + BATCH]
+        for start in range(0, len(chosen), size):
+            part = chosen[start : start + size]
+            looks = passes(network, loader.count(loader.entries[part[0]]))
             with torch.inference_mode():
                 for look in looks:
                     views = loader.fixed(part, look).views(which, net)

@@ -224,7 +224,7 @@ def cost(network: Any, net: Net, loader: Loader, repeats: int = 5) -> dict[str, 
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    looks = passes(network, loader.crops)
+    looks = passes(network, loader.count(loader.entries[0]))
     views = loader.fixed([0], looks[0]).views("student", net)
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
@@ -244,7 +244,7 @@ def cost(network: Any, net: Net, loader: Loader, repeats: int = 5) -> dict[str, 
         "learnt_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
         "macs": counter.get_total_flops() // 2 * len(looks),
         "ms_per_image": round(1000 * float(np.median(times)) * len(looks), 3),
-        "crops": loader.crops,
+        "crops": loader.crops or len(looks),
         "crop": loader.views.crop,
         "threads": torch.get_num_threads(),
         "device": loader.device,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,11 @@ import numpy.typing as npt
 from .. import stats
 from ..errors import IntegrityError, UsageError
 from ..manifest import Manifest
+from ..measure import measure
 from ..progress import Progress
 from ..stats.mapping import Mapping as Curve
 from ..types import Scale
+from .crops import rng
 from .data import TrainingSet
 
 SRCC: dict[str, float] = {
@@ -38,21 +40,20 @@ SRCC: dict[str, float] = {
     "dss": 0.63,
 }
 """Published rank correlation with PIPAL, in absolute value (package metadata of piq 0.8; FSIMc taken as FSIM)."""
-LOWER = frozenset({"gmsd", "mdsi"})
 LARGE = frozenset({"ms-ssim", "iw-ssim"})
 """Metrics that need at least ``LEAST`` pixels per side."""
 LEAST = 161
 SCALE = Scale("pseudo-MOS", "higher", 0.0, 1.0)
 
 
-def members(shortest: int) -> tuple[str, ...]:
+def members(shortest: int, judges: Mapping[str, float] = SRCC) -> tuple[str, ...]:
     """Metrics of the ensemble for images whose shortest side is this long."""
-    return tuple(name for name in SRCC if shortest >= LEAST or name not in LARGE)
+    return tuple(name for name in judges if shortest >= LEAST or name not in LARGE)
 
 
-def weights(names: Sequence[str], blind: bool = False) -> dict[str, float]:
+def weights(names: Sequence[str], blind: bool = False, judges: Mapping[str, float] = SRCC) -> dict[str, float]:
     """Weights that sum to 1; ``blind``: equal ones."""
-    raw = {name: 1.0 if blind else SRCC[name] for name in names}
+    raw = {name: 1.0 if blind else judges[name] for name in names}
     return {name: value / sum(raw.values()) for name, value in raw.items()}
 
 
@@ -65,13 +66,16 @@ class Ensemble:
     split: str
 
     @classmethod
-    def fit(cls, scores: Mapping[str, npt.ArrayLike], split: str, blind: bool = False) -> Ensemble:
+    def fit(
+        cls, scores: Mapping[str, npt.ArrayLike], split: str, blind: bool = False, judges: Mapping[str, float] = SRCC
+    ) -> Ensemble:
         """Calibrate on images of the training split.
 
         Args:
             scores: raw values by metric, the same images in the same order.
             split: digest of the split they belong to.
             blind: equal weights.
+            judges: weights by metric.
 
         Raises:
             UsageError: fewer than 8 images, or a metric that says the same of all.
@@ -81,13 +85,13 @@ class Ensemble:
         curves: dict[str, Curve] = {}
         for name, raw in scores.items():
             values = np.asarray(raw, dtype=np.float64)
-            good = -values if name in LOWER else values
+            good = values if measure(name).info.better == "higher" else -values
             ranks = (rankdata(good) - 0.5) / max(1, len(good))
             curve = stats.fit(values, ranks)
             if curve.kind == "undefined":
                 raise UsageError(f"{name} cannot be calibrated ({curve.note}); use more images", code="E-PSEUDO")
             curves[name] = curve
-        return cls(curves, weights(list(curves), blind), split)
+        return cls(curves, weights(list(curves), blind, judges), split)
 
     def __call__(self, scores: Mapping[str, npt.ArrayLike], split: str) -> npt.NDArray[np.float64]:
         """Pseudo-MOS in [0, 1].
@@ -115,6 +119,9 @@ def label(
     split: str,
     *,
     blind: bool = False,
+    judges: Mapping[str, float] | None = None,
+    judged: int = 0,
+    seed: int = 0,
     workers: int = 0,
     progress: Progress | None = None,
 ) -> TrainingSet:
@@ -126,20 +133,28 @@ def label(
         folder: for the scores; what is there is not computed again.
         split: digest of the split that the pool's references are the training part of.
         blind: equal weights.
+        judges: weights by metric; by default those of ``SRCC``.
+        judged: references whose images are labelled; the others get no label. 0: all.
+        seed: chooses them.
         workers: processes that score; 0: one per core; 1: this one.
         progress: told how far it is.
     """
     shortest = min(min(pool.pixels.size(s.image)) for s in pool.samples)
-    names = members(shortest)
+    judges = judges or SRCC
+    names = members(shortest, judges)
     table = folder / "scores.csv"
     raw = read(table, names) if table.is_file() else {}
-    wanted = {s.key for s in pool.samples}
+    groups = sorted({s.group for s in pool.samples})
+    if judged:
+        groups = [groups[n] for n in rng(seed, "judged").permutation(len(groups))[:judged]]
+    wanted = {s.key for s in pool.samples if s.group in set(groups)}
     if not wanted <= raw.keys():
-        _score(manifest, folder, names, workers, progress)
+        only = replace(manifest, items=tuple(i for i in manifest.items if i.key in wanted or i.role == "reference"))
+        _score(only, folder, names, workers, progress)
         raw = read(table, names)
-    keys = [s.key for s in pool.samples if s.key in raw]
+    keys = [s.key for s in pool.samples if s.key in raw and s.key in wanted]
     scores = {name: [raw[key][n] for key in keys] for n, name in enumerate(names)}
-    ensemble = Ensemble.fit(scores, split, blind)
+    ensemble = Ensemble.fit(scores, split, blind, judges)
     return pool.relabelled(dict(zip(keys, ensemble(scores, split).tolist())), SCALE)
 
 

@@ -114,6 +114,8 @@ class Term(_Section):
     """Share of the stage's steps in which the weight rises from 0."""
     on: Literal["student", "teacher"] = "student"
     """Whose trace a task loss looks at; ``teacher`` only where both share their weights."""
+    of: Literal["any", "people", "pseudo"] = "any"
+    """Whose labels a task loss takes: people's, or the pool's pseudo-labels."""
     options: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -134,13 +136,20 @@ class Stage(_Section):
     train: Literal["teacher", "student"] = "student"
     data: Literal["labelled", "pool", "all"] = "labelled"
     """The images of the data set, the unlabelled pool made from its references, or both."""
-    labels: Literal["human", "pseudo"] = "human"
+    labels: Literal["human", "pseudo", "teacher"] = "human"
+    """``pseudo``: the pool's images have the mean of several metrics; ``teacher``: the trained teacher's answers to
+    the fixed crops, taken once (soft labels)."""
     epochs: int = Field(0, ge=0)
     steps: int = Field(0, ge=0)
     """Instead of epochs."""
     batch: int = Field(16, ge=2)
+    crop: int = Field(0, ge=0)
+    """Side of the random crops it learns from, for networks that take any; 0: that of the views."""
     per_reference: int = Field(0, ge=0)
     """Images of one reference in a batch; 0 draws without regard to references."""
+    share: float = Field(0.0, ge=0, lt=1)
+    """Of a batch of ``data = "all"``: how much of it comes from the pool, whose images follow ``per_reference``; an
+    epoch is then one of the data set. 0 mixes both as they come."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     lr: float = Field(1e-4, gt=0)
     groups: tuple[Group, ...] = ()
@@ -170,8 +179,10 @@ class Stage(_Section):
     def _consistent(self) -> Stage:
         if bool(self.epochs) == bool(self.steps):
             raise ValueError("a stage has either epochs or steps")
-        if self.per_reference and self.batch % self.per_reference:
-            raise ValueError("batch must be a multiple of per_reference")
+        grouped = round(self.share * self.batch) if self.share else self.batch
+        if self.per_reference and grouped % self.per_reference:
+            what = f"the pool's share of a batch ({grouped})" if self.share else "batch"
+            raise ValueError(f"{what} must be a multiple of per_reference")
         if self.train == "teacher" and any(t.distill for t in self.terms):
             raise ValueError("a stage that trains the teacher cannot distil from it")
         return self
@@ -187,14 +198,19 @@ class Recipe(_Section):
     seed: int = Field(0, ge=0)
     label: Literal["min-max", "z-score", "ckdn"] = "min-max"
     views: Cut = Cut()
-    crops: int = Field(5, ge=1, le=10)
-    """Fixed crops, at test and in stored features: the corners, the middle, then their mirror images."""
+    crops: int = Field(5, ge=0, le=10)
+    """Fixed crops, at test and in stored features: the corners, the middle, then their mirror images; 0: as many as
+    cover the image."""
     teacher: Net | None = None
     student: Net
     pool: int = Field(0, ge=0)
     """Images of the unlabelled pool; 0: no stage uses it."""
     blind: bool = False
     """Pseudo-labels with equal weights of their metrics, instead of weights that carry knowledge of PIPAL."""
+    judges: dict[str, float] = {}
+    """Metrics whose weighted mean is the pseudo-label, with their weights; by default nine of structure."""
+    judged: int = Field(0, ge=0)
+    """References of the pool whose images get pseudo-labels, where the judges are slow; 0: all."""
     stages: tuple[Stage, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -215,11 +231,19 @@ class Recipe(_Section):
                 raise ValueError(f"{where} has a loss on the teacher, which does not learn there")
             if stage.data != "labelled" and not self.pool:
                 raise ValueError(f"{where} wants the pool; say how many images with pool = 10000")
+            if stage.share and (stage.data != "all" or not 0 < round(stage.share * stage.batch) < stage.batch):
+                raise ValueError(f"{where} shares batches between data set and pool; write data = 'all' and batch = 32")
+            if stage.labels == "teacher" and (shared or self.teacher is None or stage.train == "teacher"):
+                raise ValueError(f"{where} learns a teacher's answers; add a table [teacher] and a stage for it")
             if stage.cached and stage.noise and self.views.noise and stage.train == "student":
                 raise ValueError(f"{where} is cached, and noise needs pixels; write noise = false in it")
+            if stage.cached and stage.crop:
+                raise ValueError(f"{where} is cached, on crops of the views; drop crop in it")
             if stage.cached and stage.thaw:
                 raise ValueError(f"{where} is cached and thaws what the features were made by; drop one of the two")
-        if self.crops < self.views.patches:
+        if not self.crops and any(net.shown == "nar" for net in (self.teacher, self.student) if net is not None):
+            raise ValueError("crops = 0 covers an image, and a picture beside it may need another number; write 5")
+        if self.views.patches > (self.crops or 1):
             raise ValueError(f"{self.views.patches} patches need as many fixed crops; write crops = 10")
         names = [s.name for s in self.stages]
         if len(set(names)) != len(names):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from ..errors import UsageError
 from .crops import rng
 from .data import Sample
 
@@ -51,6 +52,38 @@ def epoch(samples: Sequence[Sample], batch: int, per_reference: int, seed: int, 
         batches.append(part)
         waiting = later
     return batches
+
+
+def mixed(
+    samples: Sequence[Sample], ready: Sequence[bool], batch: int, share: float, per_reference: int, seed: int,
+    *names: object,
+) -> list[list[int]]:  # fmt: skip
+    """Batches that hold images of the data set and of the pool in a fixed proportion; one pass of the data set.
+
+    Args:
+        samples: of both.
+        ready: which of them are the pool's.
+        batch: images of a batch.
+        share: how much of it is the pool's, whose images come in groups of one reference; it is gone through again
+            and again, or not to its end.
+        per_reference: size of these groups.
+        seed: of the recipe.
+        names: of the stage and the epoch.
+    """
+    pool = [n for n, flag in enumerate(ready) if flag]
+    own = [n for n, flag in enumerate(ready) if not flag]
+    theirs = round(share * batch)
+    first = epoch([samples[n] for n in own], batch - theirs, 0, seed, *names, "data")
+    second: list[list[int]] = []
+    while len(second) < len(first):
+        more = epoch([samples[n] for n in pool], theirs, per_reference, seed, *names, "pool", len(second))
+        if not any(more):
+            raise UsageError(
+                f"the pool has no group of per_reference = {per_reference} images of one reference; lower it",
+                code="E-CFG",
+            )
+        second += more
+    return [[own[n] for n in a] + [pool[n] for n in b] for a, b in zip(first, second)]
 
 
 def _parts(order: list[int], size: int) -> list[list[int]]:

@@ -6,7 +6,8 @@ Protocols of ``make``:
 * ``reference+generator``: besides, a third of the generators of every distortion class is held out: test images show
   unseen references made by unseen algorithms, and training sees neither;
 * ``random``: 70/10/20 of the images, for sets where every image is its own content;
-* ``official``: the data set's own column.
+* ``official``: the data set's own column. Training images that show the content of a test image are left out; where
+  no validation part is named, a tenth of the training contents is drawn.
 
 A split has a digest over the data and all its keys. Scalers, caches of fitted statistics and checkpoints carry it.
 """
@@ -14,7 +15,7 @@ A split has a digest over the data and all its keys. Scalers, caches of fitted s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -23,7 +24,7 @@ from ..errors import IntegrityError, UsageError
 from ..spec import digest
 from ..stats import generator as stream
 from .data import Sample, TrainingSet
-from .likeness import NEAR, near
+from .likeness import NEAR, alike, near
 
 Protocol = Literal["reference", "reference+generator", "random", "official"]
 PROTOCOLS: tuple[Protocol, ...] = ("reference", "reference+generator", "random", "official")
@@ -55,7 +56,7 @@ def make(data: TrainingSet, protocol: Protocol = "reference", seed: int = 0) -> 
         IntegrityError: two parts share content (``guard``).
     """
     if protocol == "official":
-        split = _official(data)
+        split = _official(data, seed)
     elif protocol in PROTOCOLS:
         split = _drawn(data, protocol, seed)
     else:
@@ -90,18 +91,13 @@ def _drawn(data: TrainingSet, protocol: Protocol, seed: int) -> Split:
 
 
 def _merged(data: TrainingSet) -> dict[str, str]:
-    """Group -> content: groups whose pictures are near-duplicates belong together, whatever they are called."""
-    firsts: list[tuple[str, int]] = []
-    owner: dict[str, str] = {}
-    for _, group, value in sorted(data.contents()):
-        hit = near([value], [v for _, v in firsts])
-        found = firsts[hit[1]][0] if hit else group
-        firsts.append((found, value))
-        known = owner.setdefault(group, found)
-        if known != found:  # one group, several pictures: it ties their contents together
-            firsts = [(known if g == found else g, v) for g, v in firsts]
-            owner = {g: known if f == found else f for g, f in owner.items()}
-    return owner
+    """Group -> content: groups whose pictures are near-duplicates belong together, whatever they are called, and so do
+    those that only a third one joins."""
+    contents = sorted(data.contents())
+    groups = [group for _, group, _ in contents]
+    first: dict[int, str] = {}
+    labels = alike([value for *_, value in contents], groups).tolist()
+    return {group: first.setdefault(label, group) for group, label in zip(groups, labels)}
 
 
 def _held_out(samples: Sequence[Sample], rng: object) -> set[str]:
@@ -122,18 +118,35 @@ def _held_out(samples: Sequence[Sample], rng: object) -> set[str]:
     return held
 
 
-def _official(data: TrainingSet) -> Split:
+def _official(data: TrainingSet, seed: int) -> Split:
     keys: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for sample in data.samples:
         if sample.split in keys:
             keys[sample.split].append(sample.key)
-    if not all(keys.values()):
-        lacking = ", ".join(name for name, part in keys.items() if not part)
+    lacking = [name for name in ("train", "test") if not keys[name]]
+    if lacking:
         raise UsageError(
-            f"{data.name} has no official {lacking}; use the split `reference`, which is drawn by content",
+            f"{data.name} has no official {lacking[0]}; use the split `reference`, which is drawn by content",
             code="E-SPLIT",
         )
-    return Split("official", 0, data.digest, tuple(keys["train"]), tuple(keys["valid"]), tuple(keys["test"]))
+    contents = _merged(data)
+    tested = {contents[s.group] for s in data.select(keys["test"]).samples}
+    for part in ("train", "valid"):
+        keys[part] = [s.key for s in data.select(keys[part]).samples if contents[s.group] not in tested]
+    if not keys["valid"]:
+        keys["train"], keys["valid"] = _parted(data.select(keys["train"]), contents, seed)
+    return Split("official", seed, data.digest, tuple(keys["train"]), tuple(keys["valid"]), tuple(keys["test"]))
+
+
+def _parted(train: TrainingSet, contents: Mapping[str, str], seed: int) -> tuple[list[str], list[str]]:
+    """Keys to train on and to choose by: nine tenths and a tenth of the contents."""
+    names = sorted({contents[s.group] for s in train.samples})
+    order = stream(seed, train.digest, "split", "valid").permutation(len(names))
+    chosen = {names[n] for n in order[: max(1, round(0.1 * len(names)))]}
+    parts: tuple[list[str], list[str]] = ([], [])
+    for sample in train.samples:
+        parts[contents[sample.group] in chosen].append(sample.key)
+    return parts
 
 
 def guard(parts: dict[str, TrainingSet]) -> None:

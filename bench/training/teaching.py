@@ -44,7 +44,8 @@ class Teaching:
             export.unseen(card, name, part)
         export.fill(self.network, path)
         theirs = Scaler.read(card["label"])
-        self.line = (theirs.unit / scaler.unit, (theirs.offset - scaler.offset) / scaler.unit)
+        if theirs.kind != "pseudo":  # metrics' labels have no unit of people's
+            self.line = (theirs.unit / scaler.unit, (theirs.offset - scaler.offset) / scaler.unit)
 
     def __call__(self, batch: Batch, *names: object) -> dict[str, Tensor]:
         """The trace; ``names`` (stage, step, process) decide how a shuffled teacher is shuffled."""

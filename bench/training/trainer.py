@@ -12,8 +12,8 @@ from typing import Any
 from ..atomic import explained, write_text
 from ..errors import UsageError
 from ..progress import Progress, Silent
-from . import export, journal, optim, samplers, seam, state
-from .beside import Beside
+from . import export, journal, optim, pseudo, samplers, seam, state
+from .beside import Beside, entries
 from .data import TrainingSet
 from .feeding import Feeding
 from .labels import Scaler
@@ -89,12 +89,15 @@ class _Training:
         self.say = self.progress or Silent()
         self.begun = time.monotonic()
         self.data, self.split, self.pool = data, split, pool
+        self.answers: TrainingSet | None = None
+        """The pool with the teacher's answers for labels."""
         self.train, self.valid, test = (data.select(part) for part in (split.train, split.valid, split.test))
         if pool is not None:
             guard({"the pool": pool, "validation": self.valid, "test": test})
-        human = any(s.labels == "human" for s in recipe.stages)
+        human = any(s.labels == "human" or (s.labels == "teacher" and s.data != "pool") for s in recipe.stages)
         known = [s.score for s in self.train.samples if s.score is not None]
-        if human and any(t.loss for s in recipe.stages for t in s.terms if s.labels == "human") and not known:
+        asked = [t for s in recipe.stages for t in s.terms if s.labels == "human" or t.of == "people"]
+        if human and any(t.loss for t in asked) and not known:
             raise UsageError(f"{data.name} has no human scores, which {recipe.name} learns from", code="E-DATA")
         self.scaler = (
             Scaler.fit(recipe.label, known, data.sign, split.digest)
@@ -112,9 +115,7 @@ class _Training:
             self.teaching.load(settings.teacher, self.scaler, {"validation": self.valid, "test": test})
         for network in (self.student, self.teacher):
             if network is not None:
-                network.to(settings.device)
-                if settings.device.startswith("cuda"):
-                    network.to(memory_format=torch.channels_last)
+                network.to(settings.device).to(memory_format=torch.channels_last)  # a third faster, on processors too
         if settings.compile and settings.device.startswith("cuda"):
             self.student.compile()
         shown = {net.shown for net in (recipe.student, recipe.teacher) if net is not None}
@@ -155,26 +156,43 @@ class _Training:
             if stage.train == "teacher" and self.settings.teacher is not None:
                 continue
             inside = self.saved["inside"] if number == self.saved["stage"] else None
-            if not self._stage(number, stage, inside):
-                done = False
+            with contextlib.ExitStack() as stack:
+                done = self._stage(number, stage, inside, stack)
+            if not done:
                 break
             self._save(number + 1, None)
         path = out / "student.safetensors"
         if done and self.world.first:
             seen = [self.train, *([self.pool] if self.pool else [])]
             export.write(path, self.student, self.recipe, self.recipe.student, self.scaler, self.split, seen)
-            if self.teacher is not None:
+            if self.teacher is not None and self.settings.teacher is None:
+                asked = any(s.train == "teacher" and s.labels == "human" for s in self.recipe.stages)
+                scaler = self.scaler if asked else Scaler("pseudo", 0.0, 1.0, 1, self.split.digest)
                 export.write(
                     out / "teacher.safetensors",
-                    self.teacher, self.recipe, self.recipe.teacher, self.scaler, self.split, seen,
+                    self.teacher, self.recipe, self.recipe.teacher, scaler, self.split, seen if asked else seen[1:],
                 )  # fmt: skip
             journal.draw(log.read(), out / "curve.png", self.recipe.title or self.recipe.name)
         self.world.wait()
         torch.manual_seed(self.recipe.seed)
         return Trained(self.student.eval(), self.teacher, self.scaler, done, path)
 
-    def _stage(self, number: int, stage: Stage, inside: dict[str, Any] | None) -> bool:
-        """Train one stage; False where the time was up."""
+    def _answers(self) -> TrainingSet:
+        """What the teacher says of the pool's fixed crops."""
+        if self.answers is None:
+            recipe = self.recipe
+            if self.pool is None or self.teacher is None or recipe.teacher is None:
+                raise UsageError(f"{recipe.name} learns a teacher's answers to a pool; give --pool", code="E-CFG")
+            loader = self.feeding.fixed(entries(self.pool), self.teacher, recipe.teacher)
+            self.say.stage("the teacher's answers", len(loader.entries))
+            said = predict(self.teacher, recipe.teacher, loader, which="teacher", progress=self.progress)
+            said = said * self.teaching.line[0] + self.teaching.line[1]
+            keys = [e.sample.key for e in loader.entries]
+            self.answers = self.pool.relabelled(dict(zip(keys, said.tolist())), pseudo.SCALE)
+        return self.answers
+
+    def _stage(self, number: int, stage: Stage, inside: dict[str, Any] | None, stack: contextlib.ExitStack) -> bool:
+        """Train one stage; False where the time was up. What ends with it is put on the stack."""
         import torch
 
         settings, world, device = self.settings, self.world, self.settings.device
@@ -186,8 +204,10 @@ class _Training:
                 optim.thaw(learner, earlier.thaw)
         distils = any(t.distill or t.on == "teacher" for t in stage.terms)
         torch.manual_seed(self.recipe.seed + 7919 * (number + 1))  # adapters are the same in all processes
-        loader, valid = self.feeding.loaders(stage, self.student, self.teacher, distils=distils)
-        scale = self.train.scale if stage.labels == "human" else None
+        answers = self._answers() if stage.labels == "teacher" else None
+        loader, valid = self.feeding.loaders(stage, self.student, self.teacher, distils=distils, pool=answers)
+        stack.enter_context(optim.held(learner, stage.freeze))
+        scale = None if stage.labels == "pseudo" else self.train.scale
         objective = Objective.of(stage, self.teacher or self.student, self.student, self.scaler, scale, world, device)
         steps_of = optim.optimizer(learner, objective.modules, stage)
         average = optim.Average(stage.keep, stage.decay)
@@ -203,14 +223,18 @@ class _Training:
             best, sums = inside["best"], inside["sums"]
             epoch, place, step = inside["epoch"], inside["place"], inside["step"]
             torch.set_rng_state(inside["rng"][world.rank])
-        samples = [e.sample for e in loader.entries]
-        per_epoch = len(samplers.epoch(samples, stage.batch, stage.per_reference, self.recipe.seed, stage.name, 0))
+        per_epoch = len(self._order(loader, stage, 0))
+        if not per_epoch:
+            raise UsageError(
+                f"stage {stage.name} finds no {stage.per_reference} images of one reference; lower per_reference",
+                code="E-DATA",
+            )
         steps = stage.steps or stage.epochs * per_epoch
         noisy = stage.train == "student" and stage.noise
         self.say.stage(f"{self.recipe.name}: {stage.name}", steps)
         self.say.advance(step)
         while step < steps:
-            batches = samplers.epoch(samples, stage.batch, stage.per_reference, self.recipe.seed, stage.name, epoch)
+            batches = self._order(loader, stage, epoch)
             optim.settle(learner, stage.batch // world.size)
             parts = [world.part(b) for b in batches[place : place + steps - step]]
             for batch in loader.ahead(parts, stage.name, epoch, noise=noisy):
@@ -257,12 +281,20 @@ class _Training:
             learner.load_state_dict(kept)
         return True
 
+    def _order(self, loader: Loader, stage: Stage, epoch: int) -> list[list[int]]:
+        samples, seed = [e.sample for e in loader.entries], self.recipe.seed
+        if not stage.share:
+            return samplers.epoch(samples, stage.batch, stage.per_reference, seed, stage.name, epoch)
+        ready = [e.data is not self.train for e in loader.entries]
+        return samplers.mixed(samples, ready, stage.batch, stage.share, stage.per_reference, seed, stage.name, epoch)
+
     def _value(self, learner: Any, net: Any, stage: Stage, valid: Loader) -> float | None:
         """Agreement on the validation part; the same in all processes, as each computes it."""
         if not valid.entries or not any(e.sample.score is not None for e in valid.entries):
             return None
         predicted = predict(learner, net, valid, which=stage.train)
-        return agreement(predicted, valid.entries, self.data.sign, self.data.within)
+        of = valid.entries[0].data
+        return agreement(predicted, valid.entries, of.sign, of.within)
 
     def _keep(self, number: int, epoch: int, place: int, step: int, optimizer: Any, objective: Objective,
               average: optim.Average, best: dict[str, Any], sums: dict[str, float]) -> bool:  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from .backbones import backbone
-from .parts_net import shrink
+from .parts_net import deviation, shrink
 from .trace import Trace
 from .views import Views
 
@@ -24,7 +25,15 @@ class Evaluator(nn.Module):
     """Views -> trace. Subclasses say how the maps of the backbone become a score."""
 
     def __init__(
-        self, trunk: str, *, role: str, pretrained: bool, frozen: bool, cap: int = 12, patches: int | None = None
+        self,
+        trunk: str,
+        *,
+        role: str,
+        pretrained: bool,
+        frozen: bool,
+        cap: int = 12,
+        patches: int | None = None,
+        spread: bool = False,
     ) -> None:
         super().__init__()
         if role != "NR" and role not in AUXILIARY:
@@ -34,6 +43,8 @@ class Evaluator(nn.Module):
         self.backbone = self.source.build(pretrained=pretrained).requires_grad_(not frozen)
         self.cap = cap
         """Side that maps are averaged to before anything is trained on them, cached or not."""
+        self.spread = spread
+        """Whether each averaged map is followed by the deviations within the averaged cells, as so many channels."""
         self.patches = patches
         """Patches per image that are judged together; ``None`` where each is judged by itself."""
         self.widths: dict[str, int] = {f"bb.l{i}": c for i, c in enumerate(self.source.channels, 1)}
@@ -52,7 +63,7 @@ class Evaluator(nn.Module):
         from ...bench.weights import digest_of
 
         weights = digest_of(self.source.slot) if self.pretrained else "random"
-        return f"{self.source.name}:{weights}:{self.cap}:{self.preparation}"
+        return f"{self.source.name}:{weights}:{self.cap}{'+spread' * self.spread}:{self.preparation}"
 
     @property
     def preparation(self) -> str:
@@ -71,21 +82,27 @@ class Evaluator(nn.Module):
 
     def extract(self, images: Tensor) -> list[Tensor]:
         """(N,3,S,S) in [0,1] -> maps as ``Views.features`` holds them, without the patches' dimension."""
-        return [shrink(maps, self.cap) for maps in self.source(self.backbone, self.prepare(images))]
+        return [self._summary(maps) for maps in self.source(self.backbone, self.prepare(images))]
+
+    def _summary(self, maps: Tensor) -> Tensor:
+        small = shrink(maps, self.cap)
+        return torch.cat((small, deviation(maps, self.cap)), dim=1) if self.spread else small
 
     def maps(self, images: Tensor | None, features: Sequence[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
-        """Maps of B*m patches: as the backbone made them (as cached, if they were), and averaged to ``cap``.
+        """Maps of B*m patches: as the backbone made them (averaged, if they were cached), and as ``extract`` has them.
 
         Raises:
             ValueError: neither images nor features.
         """
         if features is not None:
-            raw = [maps.flatten(0, 1).float() for maps in features]
-        elif images is not None:
+            stored = [maps.flatten(0, 1).float() for maps in features]
+            if self.spread:
+                return [maps.chunk(2, dim=1)[0] for maps in stored], stored
+            return stored, [shrink(maps, self.cap) for maps in stored]
+        if images is not None:
             raw = self.source(self.backbone, self.prepare(images.flatten(0, 1)))
-        else:
-            raise ValueError(f"{type(self).__name__} was given neither images nor features; pass one of them")
-        return raw, [shrink(maps, self.cap) for maps in raw]
+            return raw, [self._summary(maps) for maps in raw]
+        raise ValueError(f"{type(self).__name__} was given neither images nor features; pass one of them")
 
     def check(self, views: Views) -> tuple[int, int]:
         """(B, m) of these views.

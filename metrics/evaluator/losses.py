@@ -75,6 +75,24 @@ def rank(within: bool = True) -> Loss:
     return loss
 
 
+def difference(gain: float = 1.0, beta: float = BETA, within: bool = True) -> Loss:
+    """SmoothL1 of the difference of two scores from ``gain`` times that of their labels, over pairs of one reference.
+
+    For labels whose zero means nothing to the student, such as a teacher's answers on another scale: what is learnt is
+    by how much one image of a content is better than another.
+    """
+
+    def loss(trace: Trace, views: Views) -> tuple[Tensor, None]:
+        import torch.nn.functional as F
+
+        score, label, i, j = _pairs(trace, views, within)
+        if not len(i):
+            return named(trace, "score").sum() * 0, None
+        return F.smooth_l1_loss(score[i] - score[j], gain * (label[i] - label[j]), beta=beta), None
+
+    return loss
+
+
 def elo(k: float | str = "minmax", within: bool = True) -> Loss:
     """Fidelity of the predicted to the labelled chance of winning, over pairs of one reference.
 
@@ -135,7 +153,14 @@ def chance(first: Tensor, second: Tensor, unit: float = 1.0) -> Tensor:
     return 1 / (1 + 10 ** ((second - first) * unit / 400))
 
 
-LOSSES: dict[str, Callable[..., Loss]] = {"reg": reg, "plcc": plcc, "rank": rank, "elo": elo, "pair": pair}
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "reg": reg,
+    "plcc": plcc,
+    "rank": rank,
+    "difference": difference,
+    "elo": elo,
+    "pair": pair,
+}
 
 
 def labels(views: Views) -> Tensor:

@@ -15,6 +15,16 @@ def shrink(maps: Tensor, cap: int) -> Tensor:
     return F.adaptive_avg_pool2d(maps, (min(cap, maps.shape[2]), min(cap, maps.shape[3])))
 
 
+def deviation(maps: Tensor, cap: int) -> Tensor:
+    """(N,C,h,w) -> standard deviations in the cells that ``shrink`` averages; of 3 x 3 neighbours where it does not."""
+    if max(maps.shape[2:]) > cap:
+        mean, power = shrink(maps, cap), shrink(maps.square(), cap)
+    else:
+        around = {"kernel_size": 3, "stride": 1, "padding": 1, "count_include_pad": False}
+        mean, power = F.avg_pool2d(maps, **around), F.avg_pool2d(maps.square(), **around)
+    return (power - mean.square()).clamp_min(1e-8).sqrt()
+
+
 def fit(maps: Tensor, side: int) -> Tensor:
     """To ``side`` x ``side``: averaged where they are larger, bilinear where they are smaller."""
     if tuple(maps.shape[2:]) == (side, side):

@@ -1,8 +1,9 @@
 """A trained evaluator as a file: one safetensors file whose metadata say what network it fills and how it is asked.
 
-Protocol: RGB in [0,1], no resizing; five crops of the training's size, the corners and the centre, and the mean of
-their scores (a network that judges several patches together is shown the four corners, or the five crops and their
-mirror images, as it was built for). Smaller images are extended by reflection. Each image is scored by itself, in
+Protocol: RGB in [0,1], no resizing; crops of the training's size and the mean of their scores. The file says how many:
+five are the corners and the centre, 0 stands for as many as cover the image, evenly spread (a network that judges
+several patches together is shown the four corners, or the five crops and their mirror images, as it was built for).
+Smaller images are extended by reflection. Each image is scored by itself, in
 evaluation mode, without random numbers; the answer is in the units of the labels, higher is better.
 """
 
@@ -26,10 +27,10 @@ _ADVICE = "use a file that `ganiq` exported from a trained evaluator"
 class Predictor:
     """Images, and references where the network compares -> scores."""
 
-    def __init__(self, path: str | Path, device: str = "cpu") -> None:
+    def __init__(self, source: str | Path | bytes, device: str = "cpu") -> None:
         """
         Args:
-            path: of the checkpoint.
+            source: the checkpoint, by its path or its content.
             device: where it is to run.
 
         Raises:
@@ -40,22 +41,19 @@ class Predictor:
         from ...bench.weights.load import tensors_from
         from .build import network
 
-        path = Path(path)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise BadWeights("E-CKPT-FORMAT", path.name, f"it cannot be read ({error.strerror})", _ADVICE) from None
-        self.metadata = metadata(data, path.name)
+        data, name = (source, "the evaluator") if isinstance(source, bytes) else _content(Path(source))
+        self.metadata = metadata(data, name)
         """Everything the trainer wrote about this evaluator, as text."""
-        spec, label, crop = (_parsed(self.metadata, key, path.name) for key in ("network", "label", "crop"))
+        spec, label, crop = (_parsed(self.metadata, key, name) for key in ("network", "label", "crop"))
         spec.pop("aux", None)  # what the trainer showed it: the role says as much
         try:
             with torch.random.fork_rng(devices=[]):  # parameters are drawn and then all replaced
                 module: Any = network({**spec, "pretrained": False})
             self.unit, self.offset, self.crop = float(label["unit"]), float(label["offset"]), int(crop)
+            self.crops = int(self.metadata.get("crops", 5))
         except (ValueError, TypeError, KeyError) as error:
-            raise BadWeights("E-CKPT-FORMAT", path.name, f"its metadata name no network ({error})", _ADVICE) from None
-        load_strict(module, tensors_from(data, path.name), name=path.name)
+            raise BadWeights("E-CKPT-FORMAT", name, f"its metadata name no network ({error})", _ADVICE) from None
+        load_strict(module, tensors_from(data, name), name=name)
         self.network = module.requires_grad_(False).eval().to(device)
         self.device = device
 
@@ -93,7 +91,8 @@ class Predictor:
 
     def _one(self, image: Tensor, reference: Tensor | None) -> Tensor:
         patches = self.network.patches
-        views = [None if v is None else crops(v.to(self.device), self.crop, patches or 5) for v in (image, reference)]
+        count = patches or self.crops
+        views = [None if v is None else crops(v.to(self.device), self.crop, count) for v in (image, reference)]
         x, aux = (None if v is None else v.unsqueeze(1 if patches is None else 0) for v in views)
         return (self.network(Views(x, aux))["score"].mean() * self.unit + self.offset).cpu()
 
@@ -101,18 +100,30 @@ class Predictor:
 def crops(image: Tensor, side: int, count: int = 5) -> Tensor:
     """(3,H,W) -> (count,3,side,side): the corners, the centre, then the mirror images of these five.
 
+    A single one is the centre; 0 stands for the fewest that leave no pixel out, evenly spread.
+
     Raises:
         ValueError: more than ten.
     """
     import torch
 
-    if not 1 <= count <= 10:
+    if not 0 <= count <= 10:
         raise ValueError(f"there are 10 fixed crops, and {count} were asked for")
     image = extended(image, side)
     down, right = image.shape[1] - side, image.shape[2] - side
-    corners = ((0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2))
-    found = [image[:, y : y + side, x : x + side] for y, x in corners]
+    places = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    if count == 1:
+        places = places[-1:]
+    elif not count:
+        places = [(y, x) for y in _spread(down, side) for x in _spread(right, side)]
+        count = len(places)
+    found = [image[:, y : y + side, x : x + side] for y, x in places]
     return torch.stack([*found, *(crop.flip(-1) for crop in found)][:count])
+
+
+def _spread(room: int, side: int) -> list[int]:
+    steps = -(-room // side)
+    return [round(room * n / steps) for n in range(steps + 1)] if steps else [0]
 
 
 def extended(image: Tensor, side: int) -> Tensor:
@@ -145,6 +156,13 @@ def metadata(data: bytes, name: str) -> dict[str, str]:
     if found.get("ganiq") != FORM:
         raise BadWeights("E-CKPT-FORMAT", name, f"it is no evaluator in the form {FORM}", _ADVICE)
     return found
+
+
+def _content(path: Path) -> tuple[bytes, str]:
+    try:
+        return path.read_bytes(), path.name
+    except OSError as error:
+        raise BadWeights("E-CKPT-FORMAT", path.name, f"it cannot be read ({error.strerror})", _ADVICE) from None
 
 
 def _parsed(values: dict[str, str], key: str, name: str) -> Any:

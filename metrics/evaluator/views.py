@@ -23,6 +23,8 @@ class Views(NamedTuple):
     """(B,) bool; absent: every finite label counts."""
     ids: Sequence[Mapping[str, str]] | None = None
     """Per sample ``dataset``, ``ref``, ``algo``, ``image``."""
+    people: Tensor | None = None
+    """(B,) bool, whether the label is people's and not a metric's or a teacher's."""
     features: Sequence[Tensor] | None = None
     """Per tap (B,m,C,h,w), what the network's ``extract`` made of x; the backbone is then skipped."""
     aux_features: Sequence[Tensor] | None = None

@@ -8,6 +8,7 @@ Image with what cannot be seen taken away (jnd.py) -> maps of a backbone -> dept
 side by side -> cascaded group attention, one head per map in full size -> difference from the reference -> 1x1
 convolutions -> tokens (tokens_net.py) -> the quality token and a semantic branch -> score. The student has no
 reference: from its own maps, two 1x1 convolutions are trained to produce the teacher's difference and reference.
+With ``spread`` the averaged maps are joined by the deviations within the averaged cells, which tell texture from plain.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Ysgan(Evaluator):
         jnd_model: Model = "pattern",
         jnd_edges: bool = False,
         kappa: float = KAPPA,
+        spread: bool = False,
         frozen: bool = True,
         pretrained: bool = True,
     ) -> None:
@@ -56,10 +58,10 @@ class Ysgan(Evaluator):
             raise ValueError(f"there is no use of JND {jnd!r}; choose none, visible, suprathreshold or channel")
         if jnd == "suprathreshold" and role != "FR":
             raise ValueError("jnd = suprathreshold needs the reference; use visible in the role NR")
-        super().__init__(backbone, role=role, pretrained=pretrained, frozen=frozen, cap=cap)
+        super().__init__(backbone, role=role, pretrained=pretrained, frozen=frozen, cap=cap, spread=spread)
         self.jnd, self.jnd_edges, self.kappa = jnd, jnd_edges, kappa
         self.jnd_model: Model = jnd_model
-        channels = self.source.channels
+        channels = tuple(c * (1 + spread) for c in self.source.channels)
         deepest = channels[-1]
         self.taps = channels[:-1] if len(channels) > 4 else channels  # the last of many only tells the content
         width = tap * len(self.taps)

@@ -15,6 +15,7 @@ from ganiq.bench.datasets.folder import Folder
 from ganiq.bench.protocols import ExtractorInfo, MetricInfo
 from ganiq.bench.run import Outcome, run
 from ganiq.bench.sweep import build
+from ganiq.bench.types import Estimate
 from PIL import Image
 
 COUNT = 12
@@ -45,6 +46,21 @@ class Second(First):
     info = MetricInfo("second-test", "Second", needs="set", better="lower", bounds=(0.0, 1e9))
 
 
+class Third(First):
+    """Knows more than a number."""
+
+    info = MetricInfo("third-test", "Third", needs="set", better="lower", bounds=(0.0, 1e9))
+
+    def __call__(self, generated: torch.Tensor, real: torch.Tensor) -> float:
+        raise AssertionError("a run calls estimate alone")
+
+    def estimate(self, generated: torch.Tensor, real: torch.Tensor) -> Estimate:
+        value = First.__call__(self, generated, real)
+        if len(generated) < COUNT:
+            return Estimate(value, n=len(generated), reason="no interval: few images")
+        return Estimate(value, value - 1, value + 1, len(generated))
+
+
 kept: list[torch.Tensor] = []
 """So that no address is used twice."""
 
@@ -52,9 +68,10 @@ kept: list[torch.Tensor] = []
 @pytest.fixture(autouse=True)
 def _plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("ganiq.sets_test")
-    module.Means, module.First, module.Second = Means, First, Second  # type: ignore[attr-defined]
+    for part in (Means, First, Second, Third):
+        setattr(module, part.__name__, part)
     monkeypatch.setitem(sys.modules, "ganiq.sets_test", module)
-    for name, attribute in (("first-test", "First"), ("second-test", "Second")):
+    for name, attribute in (("first-test", "First"), ("second-test", "Second"), ("third-test", "Third")):
         monkeypatch.setitem(registry.metrics.builtin, name, f"sets_test:{attribute}")  # type: ignore[arg-type]
     # A stand-in for the network: the metrics on its features are the real ones.
     for name in ("means-test", "efficientnet-lite0"):
@@ -93,6 +110,17 @@ def test_metrics_of_one_extractor_get_the_same_tensors(data: Path, tmp_path: Pat
     assert len(set(handed["first-test"])) == 3
     assert len({real for _, real in handed["first-test"]}) == 1
     assert len(extracted) == 3 * COUNT + 7
+
+
+def test_what_a_metric_knows_of_its_number_is_on_the_board(data: Path, tmp_path: Path) -> None:
+    outcome = go(data, tmp_path / "out", "first-test", "third-test")
+    plain, more = cells(outcome, "first-test"), cells(outcome, "third-test")
+    for name, cell in plain.items():
+        assert (cell["low"], cell["high"], cell.get("reason")) == (None, None, None)
+        assert more[name]["value"] == cell["value"]
+    ends = [more["same"]["value"] - 1, more["same"]["value"] + 1]
+    assert [more["same"]["low"], more["same"]["high"]] == pytest.approx(ends, abs=1e-4)
+    assert (more["few"]["low"], more["few"]["reason"]) == (None, "no interval: few images")
 
 
 def test_shares_of_neighbours_in_a_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas
 import pytest
 from ganiq.bench import atomic
+from ganiq.bench.cells import guard, unguard
 from ganiq.bench.errors import ResourceError, UsageError
 from ganiq.bench.store import Store
-from ganiq.bench.store.export import text
 from ganiq.bench.types import ItemResult
 from stores import FR, IDENTITIES, MANIFEST, METRICS, NR, begin, contents, picture, result, score, sha, unit
 
@@ -138,10 +138,9 @@ def test_no_cell_is_a_formula_and_all_come_back(name: str, tmp_path: Path) -> No
         store.record(run, MANIFEST, [ItemResult(name, picture("x"), None, (score("x", NR, -1.5),))])
         store.export(tmp_path / "out", MANIFEST)
     (row,) = read(tmp_path / "out" / "scores.csv")
-    assert row["item"] == text(name)
-    assert row["item"][0] not in "=+-@\t\r\n\0"
-    assert row["item"].removeprefix("'" if row["item"] != name else "") == name
+    assert row["item"] == guard(name)
+    assert unguard(row["item"]) == name
     assert row["value"] == "-1.5"
     frame = pandas.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
-    assert frame["item"][0] == text(name)
+    assert frame["item"][0] == guard(name)
     assert frame["value"][0] == -1.5

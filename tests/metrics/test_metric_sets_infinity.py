@@ -77,6 +77,23 @@ def test_sizes_and_seeds() -> None:
     assert FDInfinityEfficientNetLite0(smallest=50, seed=3)(made, real) == line.value
 
 
+def test_the_error_of_the_line_is_told_and_makes_no_interval() -> None:
+    real, made = normal(400, 6, 1), normal(400, 6, 2)
+    line = frechet_at_infinity(made, real, smallest=50, seed=3)
+    told = FIDInfinity(smallest=50, seed=3).estimate(made, real)
+    assert (told.value, told.low, told.high, told.n) == (line.value, None, None, 400)
+    assert f"standard error of the fitted line, {line.se:.2g}," in told.reason
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_why_it_makes_none(seed: int) -> None:
+    """New images of the same kind move the intercept far more than its error in the line says."""
+    real = normal(1500, 8, 100 + seed)
+    lines = [frechet_at_infinity(normal(1500, 8, 1000 * seed + n) * 0.7, real, smallest=100) for n in range(40)]
+    spread = np.std([line.value for line in lines], ddof=1)
+    assert spread > 1.4 * np.mean([line.se for line in lines])
+
+
 def test_too_few_images_are_refused() -> None:
     few, many = normal(4095, 3, 1), normal(4096, 3, 2)
     with pytest.raises(ValueError, match=r"^fid-inf: 4095 generated images, at least 4096 are needed.*lower smallest"):

@@ -48,7 +48,7 @@ def _sources(repository: Path, *folders: str) -> list[Path]:
             "generators",
             ("types", "protocols", "spec", "errors", "vision", "images", "weights", "atomic", "progress"),
         ),
-        ("reports", ("document", "errors", "atomic")),
+        ("reports", ("document", "cells", "errors", "atomic")),
     ],
 )
 def test_plug_in_folders_know_only_the_types_of_the_harness(

@@ -122,19 +122,6 @@ def test_island_refuses_nan() -> None:
         text.island({"x": float("nan")})
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "\0x"])
-def test_guard_puts_an_apostrophe_before_formulas(cell: str) -> None:
-    assert text.guard(cell) == "'" + cell
-
-
-@given(st.text(max_size=50))
-def test_unguard_undoes_guard(cell: str) -> None:
-    guarded = text.guard(cell)
-    assert not guarded.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\0"))
-    if not cell.startswith("'"):
-        assert text.unguard(guarded) == cell
-
-
 def test_lookalikes() -> None:
     names = ["paypal", "pаypal", "lpips", "LPIPS", "lpips\u200b", "ssim", "dists"]
     found = text.lookalikes(names)

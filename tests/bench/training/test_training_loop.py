@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HINT, REG, SCORE, document
 from ganiq.bench.errors import UsageError
 from ganiq.bench.training import export, splits, state, trainer
 from ganiq.bench.training import recipe as recipes
 from ganiq.bench.weights.load import tensors_from
+from training_cases import HINT, REG, SCORE, document
 
 HERE = Path(__file__).parent
 

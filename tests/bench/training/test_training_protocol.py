@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import HINT, REG, SCORE, document
 from ganiq.bench.errors import IntegrityError, UsageError
 from ganiq.bench.training import cache, commands, export, labels, optim, pool, protocol, pseudo, seam, splits, trainer
 from ganiq.bench.training import recipe as recipes
 from ganiq.bench.training.beside import Beside, entries
 from ganiq.bench.training.loader import Loader
 from ganiq.bench.training.predict import predict
+from training_cases import HINT, REG, SCORE, document
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_batch_normalisation_is_frozen_in_small_batches() -> None:
 def test_thawed_parameters_learn_and_others_do_not(given, tiny, home, tmp_path) -> None:
     import torch
 
-    start = seam.network({"net": "tiny_evaluators:Tiny", "role": "NR"}).backbone.weight.clone()
+    start = seam.network({"net": "tiny_evaluators:Tiny", "role": "NR"}).backbone.weight.half().float()  # as exported
     stages = [
         {"name": "head", "epochs": 1, "terms": [REG]},
         {"name": "all", "epochs": 1, "thaw": ["backbone."], "freeze": ["head.0."], "terms": [REG]},

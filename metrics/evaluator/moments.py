@@ -1,0 +1,44 @@
+"""Mean and standard deviation of a backbone's maps, at full and half size: the plainest description of an image.
+
+A ridge regression on it, without any training of the network, is the bar that a learned evaluator has to clear.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from .backbones import Backbone
+
+SCALES = (1, 2)
+"""Whole factors by which the image is shrunk, by averaging."""
+LEAST = 64
+"""Shortest side: the deepest map of the half-size image still has a pixel."""
+
+
+def pooled(maps: Sequence[Tensor]) -> Tensor:
+    """Maps (N,C,h,w) -> (N, 2 sum C): means and population standard deviations, tap by tap."""
+    import torch
+
+    parts = []
+    for value in maps:
+        flat = value.flatten(2)
+        mean = flat.mean(2)
+        parts += [mean, (flat.square().mean(2) - mean.square()).clamp_min(1e-8).sqrt()]
+    return torch.cat(parts, dim=1)
+
+
+def described(source: Backbone, module: Any, images: Tensor) -> Tensor:
+    """Images (N,3,H,W) in [0,1] -> (N, 4 sum C) for both scales."""
+    import torch
+    import torch.nn.functional as F
+
+    found = []
+    for factor in SCALES:
+        small = images if factor == 1 else F.avg_pool2d(images, factor)
+        found.append(pooled(source(module, small)))
+    return torch.cat(found, dim=1)
