@@ -559,6 +559,10 @@ def evaluate(
     seed: Annotated[int | None, typer.Option(help="Of the split; by default the evaluator's own.")] = None,
     splits: Annotated[int, typer.Option(help="Train and test a recipe on so many splits.")] = 0,
     ablation: Annotated[bool, typer.Option(help="Train a recipe with and without its teacher.")] = False,
+    pool: Pool = None,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="With --splits or --ablation: a further data set to test on, whole.")
+    ] = None,
     change: Changes = None,
     cache: Cache = None,
     device: Device = "cpu",
@@ -574,13 +578,16 @@ def evaluate(
     with Silent() if quiet else suited() as say:
         document = commands.evaluate_command(
             targets, data, out, say, dataset=dataset, protocol_name=protocol, seed=seed, seeds=splits,
-            ablation=ablation, changes=change or (), home=cache, device=device, workers=workers, exif=exif,
+            ablation=ablation, changes=change or (), home=cache, device=device, workers=workers, pool=pool,
+            also=also or (), exif=exif,
         )  # fmt: skip
     if as_json:
         _print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
         return
     table = commands.rows(document)
     _table(table, commands.columns(table), as_json)
+    for line in commands.notes(document):
+        _print(line)
     _print(str(out / "evaluation.json"))
 
 

@@ -94,13 +94,18 @@ def evaluate_command(
     home: Path | None = None,
     device: str = "cpu",
     workers: int = 0,
+    pool: Path | None = None,
+    also: Sequence[Path] = (),
     exif: str = "refuse",
 ) -> dict[str, Any]:
     """Test exported evaluators on a data set, or train and test a recipe on several splits; writes ``evaluation.json``.
 
-    An evaluator that was trained on this very set is tested on the test part of its own split.
+    An evaluator that was trained on this very set is tested on the test part of its own split. Where a recipe is
+    trained, ``also`` names further data sets to test it on, whole, and ``pool`` the images without scores.
     """
     place = home_of(home, out)
+    if (pool is not None or also) and not (seeds or ablation):
+        raise UsageError("--pool and --also belong to recipes; add --ablation or --splits", code="E-CFG")
     given = load(read_set(data, dataset), place, _gate(exif), say)
     if seeds or ablation:
         (name,) = targets if len(targets) == 1 else ("",)
@@ -110,15 +115,16 @@ def evaluate_command(
         settings = _settings(out / "runs", place, device, say, None, None)
 
         def prepare(split: splits.Split) -> TrainingSet | None:
-            return pool_of(recipe, given, split, place, say, workers)
+            return pool_of(recipe, given, split, place, say, workers, pool)
 
         how = _protocol(protocol_name or "reference")
         many = list(range(seeds or 1))
-        if ablation:
-            document = protocol.ablation(recipe, given, settings, protocol=how, seeds=many, prepare=prepare)
-        else:
-            document = protocol.repeated(recipe, given, settings, protocol=how, seeds=many, prepare=prepare)
+        others = [load(read_set(folder), place, _gate(exif), say) for folder in also]
+        work = protocol.ablation if ablation else protocol.repeated
+        document = work(recipe, given, settings, protocol=how, seeds=many, others=others, prepare=prepare)
     else:
+        for target in targets:
+            protocol.fitting(Path(target), given)
         document = protocol.compare([_tested(Path(t), given, protocol_name, seed, device, say) for t in targets])
     with explained(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -169,8 +175,7 @@ def export_command(source: Path, out: Path) -> Path:
 def rows(document: dict[str, Any]) -> list[dict[str, Any]]:
     """An evaluation as rows of a table for people."""
     if "arms" in document:
-        made = [{"name": n, **_medians(s)} for n, s in [*document["arms"].items(), ("teacher", document["teacher"])]]
-        return [r | {"recovery": _text(document["recovery"].get(r["name"]))} for r in made]
+        return [row for test in document["tests"] for row in _arms(document, test)]
     if "summary" in document:
         return [{"name": name, **_medians(values)} for name, values in document["summary"].items()]
     answer = []
@@ -192,6 +197,44 @@ def rows(document: dict[str, Any]) -> list[dict[str, Any]]:
                 "srocc": _text(prior["srocc"]), "srocc_within": _text(prior["srocc_within"]),
                 "plcc_raw": _text(prior["plcc"]), "residual": "0 by construction",
             })  # fmt: skip
+    return answer
+
+
+def _arms(document: dict[str, Any], test: str) -> list[dict[str, Any]]:
+    """One row per arm, narrow enough for 100 columns together."""
+    about = document["tests"][test]
+    pairs = {p["second"]: p for p in document["pairs"] if p["test"] == test and p["first"] == "full"}
+    answer = []
+    for name, found in [*document["arms"].items(), ("teacher", document["teacher"])]:
+        if test not in found:
+            continue
+        value = found[test].get(about["statistic"])
+        row = {"test set": test + ", within" * (about["statistic"] == "srocc_within"), "arm": name, "srocc": "-"}
+        if value:
+            row["srocc"] = _text(value["median"]) + ("" if value["sd"] is None else f"±{value['sd']:.3f}")
+        if name in pairs:
+            pair = pairs[name]
+            low, high = pair["interval"]["low"], pair["interval"]["high"]
+            ends = f" [{low:+.3f},{high:+.3f}]" if low is not None and high is not None else ""
+            row["full ahead by"] = "-" if pair["gain"] is None else f"{pair['gain']:+.3f}{ends}"
+            row[">seeds"] = pair["larger_than_seed_spread"].replace("one seed only", "1 seed")
+        row["recovery"] = _text(about.get("recovery", {}).get(name))
+        answer.append(row)
+    return answer
+
+
+def notes(document: dict[str, Any]) -> list[str]:
+    """What a table of ``rows`` cannot say, in sentences."""
+    if "arms" not in document:
+        runs = document.get("runs", [])[:1]
+        tests = [(name, found["agreement"]) for run in runs for name, found in run["tests"].items()]
+        return [f"{name}: {found['reason']}" for name, found in tests if found.get("reason")]
+    answer = [f"arm {name} left out: {reason}" for name, reason in document["left_out"].items()]
+    for name, found in [*document["arms"].items(), ("teacher", document["teacher"])]:
+        answer += [f"{name} on {test}: {values['reason']}" for test, values in found.items() if "reason" in values]
+    for name, about in document["tests"].items():
+        if about["agreement_with"] != "people":
+            answer.append(f"{name}: agreement with {about['agreement_with']}, not with people")
     return answer
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from .. import plan
+from ..atomic import write_text
 from ..errors import Refusal, UsageError
 from ..images import Gate, read
 from ..manifest import Manifest
 from ..progress import Progress, Silent
+from ..spec import digest
 from ..types import Scale
 from . import pixels
 from .pixels import Picture, Pixels
@@ -77,8 +80,11 @@ class TrainingSet:
         return replace(self, samples=tuple(s for s in self.samples if s.key in wanted))
 
     def relabelled(self, scores: Mapping[str, float], scale: Scale) -> TrainingSet:
-        """Pseudo-labels or a teacher's answers in place of people's; samples without one lose theirs."""
-        changed = tuple(replace(s, score=scores.get(s.key), score_se=None) for s in self.samples)
+        """Pseudo-labels or a teacher's answers in place of people's; samples without one lose theirs.
+
+        They compare all images of a reference, also where people were asked about different tasks apart.
+        """
+        changed = tuple(replace(s, score=scores.get(s.key), score_se=None, block=s.group) for s in self.samples)
         return replace(self, samples=changed, scale=scale, learned=True)
 
     def contents(self) -> list[tuple[str, str, int]]:
@@ -115,7 +121,11 @@ def load(manifest: Manifest, home: Path, gate: Gate | None = None, progress: Pro
         "gate": gate.identity(),
         "decoder": 1,
     }
-    bad: dict[str, str] = {}
+    # Which files cannot be decoded is found once, by trying; it depends on the files and the gate alone.
+    note = home / f"refused-{digest(identity)[:32]}.json"
+    bad: dict[str, str] = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    at_hand = [name for name in at_hand if name not in bad]
+    identity["files"] = [found.files[name].sha256 for name in at_hand]
 
     def pictures() -> Iterator[Picture]:
         for name in at_hand:
@@ -134,6 +144,7 @@ def load(manifest: Manifest, home: Path, gate: Gate | None = None, progress: Pro
                 read(manifest.path(name), shown=name, gate=gate, root=manifest.root)
             except Refusal as refusal:
                 bad[name] = str(refusal)
+        write_text(note, json.dumps(bad))
         at_hand = [name for name in at_hand if name not in bad]
         identity["files"] = [found.files[name].sha256 for name in at_hand]
         stored = pixels.store(home, identity, pictures, len(at_hand), say)

@@ -3,8 +3,9 @@
 * ``evaluate``: an exported evaluator on the test part of its own split, or on the whole of another data set; refused
   where the two share content with what it was trained on.
 * ``repeated``: train and test a recipe on several splits; median and quartiles.
-* ``ablation``: the same recipe without its teacher, with the score alone, with a shuffled teacher, and with labels
-  alone for as many steps; the gain of distillation must vanish where the teacher is shuffled.
+* ``ablation``: the same recipe without its teacher, with the score alone, with a shuffled teacher, with labels alone
+  for as many steps, and with the teacher's own labels in its place; the gain of distillation must vanish where the
+  teacher is shuffled.
 
 Whoever has no human scores gets no agreement with people: pseudo-labels are reported as such.
 """
@@ -24,14 +25,16 @@ import numpy.typing as npt
 from .. import provenance, stats
 from ..errors import UsageError
 from ..progress import Progress, Silent
-from . import export, seam, splits
+from . import export, feeding, samplers, seam, splits
 from .beside import Beside, entries
+from .crops import rng
 from .data import Sample, TrainingSet
 from .labels import Scaler
-from .loader import Loader
+from .loader import ALIGNED, Loader
 from .predict import passes, predict
+from .pseudo import SCALE
 from .recipe import Cut, Net, Recipe, Stage, build
-from .trainer import Settings, train
+from .trainer import Settings, _Training, train
 
 RESAMPLES = 2000
 SEED = 0
@@ -62,6 +65,7 @@ def evaluate(
 
     Raises:
         IntegrityError: content that it was trained on, or another split than its own.
+        UsageError: it compares images with something that the data lack.
     """
     card = export.card(checkpoint)
     if split is not None and card["split"]["digest"] != split.digest:
@@ -70,8 +74,50 @@ def evaluate(
             f"{card['split']['protocol']} --seed {card['split']['seed']} and the same images",
             code="E-SPLIT",
         )
+    fitting(checkpoint, data, train_part)
     export.unseen(card, "the test data", data)
-    net = Net(**{k: v for k, v in card["network"].items() if k != "aux"}, aux=card["aux"])
+    return _evaluated(checkpoint, data, train_part, split, device, progress)
+
+
+def fitting(checkpoint: Path, data: TrainingSet, others: TrainingSet | None = None) -> None:
+    """Make sure that the data have what an evaluator compares with; ``others``: where pictures beside it come from.
+
+    Raises:
+        UsageError: they have not.
+    """
+    lacks = lacking(_net(export.card(checkpoint)), data, others)
+    if lacks:
+        raise UsageError(
+            f"{checkpoint.name}: {lacks}; test it on a data set with references, or take an evaluator that needs none",
+            code="E-DATA",
+        )
+
+
+def lacking(net: Net, data: TrainingSet, others: TrainingSet | None = None) -> str:
+    """Why a network cannot be tested on these data; empty where it can."""
+    if net.shown in ALIGNED and not data.paired:
+        bare = sum(s.reference is None for s in data.samples)
+        return f"it compares with references, which {bare:,} of {len(data.samples):,} images of {data.name} lack"
+    if net.shown == "nar" and len({s.reference for s in (others or data).samples} - {None}) < 2:
+        return f"it compares with other good pictures, and {(others or data).name} has fewer than 2 references"
+    return ""
+
+
+def _net(card: dict[str, Any]) -> Net:
+    return Net(**{k: v for k, v in card["network"].items() if k != "aux"}, aux=card["aux"])
+
+
+def _evaluated(
+    checkpoint: Path,
+    data: TrainingSet,
+    train_part: TrainingSet | None,
+    split: splits.Split | None,
+    device: str,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """``evaluate`` where it is known that the data were not trained on."""
+    card = export.card(checkpoint)
+    net = _net(card)
     network = seam.network({**net.options, **untrained(net)})
     export.fill(network, checkpoint)
     network.to(device).eval()
@@ -94,7 +140,7 @@ def evaluate(
         "better": "higher" if data.sign > 0 else "lower",
         "protocol": card["split"]["protocol"] if split is not None else "cross-dataset",
         "agreement": measure(predicted, data.samples, data.sign, within=data.within, train=train_part),
-        "agreement_with": "people" if data.scale is not None and data.scale.kind != "pseudo-MOS" else "pseudo-MOS",
+        "agreement_with": _with(data),
         "cost": cost(network, net, loader),
         "machine": provenance.machine(),
         "revision": provenance.revision(),
@@ -104,6 +150,10 @@ def evaluate(
         s.key: float(v) for s, v in zip(data.samples, scaler.people(predicted) if human else predicted)
     }
     return document
+
+
+def _with(data: TrainingSet) -> str:
+    return "people" if data.scale is not None and data.scale.kind != SCALE.kind else SCALE.kind
 
 
 def untrained(net: Net) -> dict[str, Any]:
@@ -271,17 +321,20 @@ def repeated(
         seeds: of the splits.
         others: data sets to test on, whole; content that was trained on is refused.
         prepare: makes the pool of a split, where the recipe wants one.
+
+    Raises:
+        IntegrityError: a test set shares content with what is learnt from.
     """
     runs = []
-    for seed in seeds:
-        split = splits.make(data, protocol, seed)
+    for seed, split in _drawn(data, protocol, seeds, others):
         own = replace(settings, out=settings.out / f"split-{seed}")
-        done = train(recipe.model_copy(update={"seed": recipe.seed + seed}), data, split, own, prepare(split))
+        pool = _pool(prepare(split), others)
+        done = train(recipe.model_copy(update={"seed": recipe.seed + seed}), data, split, own, pool)
         part = data.select(split.train)
         tested = {data.name: evaluate(done.checkpoint, data.select(split.test), train_part=part, split=split,
                                       device=settings.device, progress=settings.progress)}  # fmt: skip
         for other in others:
-            tested[other.name] = evaluate(done.checkpoint, other, device=settings.device, progress=settings.progress)
+            tested[other.name] = _tried(done.checkpoint, other, settings)
         runs.append({"seed": seed, "split": split.digest, "tests": tested})
     return {
         "recipe": recipe.name,
@@ -291,46 +344,102 @@ def repeated(
     }
 
 
+def _drawn(
+    data: TrainingSet, protocol: splits.Protocol, seeds: Sequence[int], others: Sequence[TrainingSet]
+) -> list[tuple[int, splits.Split]]:
+    """The splits by seed, once it is sure that all test sets can be used: before hours of training."""
+    names = [data.name, *(other.name for other in others)]
+    for number, one in enumerate((data, *others)):
+        if one.name in names[:number]:
+            raise UsageError(f"two test sets have the name {one.name!r}; leave one out", code="E-CFG")
+        if all(s.score is None for s in one.samples):
+            raise UsageError(f"{one.name} has no human scores to agree with; leave it out", code="E-DATA")
+    made = [(seed, splits.make(data, protocol, seed)) for seed in seeds]
+    for _, split in made:
+        seen = data.select([*split.train, *split.valid]).contents()
+        for other in others:
+            splits.clash(f"{data.name} (training and validation)", seen, other.name, other.contents())
+    return made
+
+
+def _pool(pool: TrainingSet | None, others: Sequence[TrainingSet]) -> TrainingSet | None:
+    """The pool, which must show nothing that is tested on."""
+    for other in others if pool is not None else ():
+        splits.clash("the pool", pool.contents(), other.name, other.contents())  # type: ignore[union-attr]
+    return pool
+
+
+def _tried(
+    checkpoint: Path,
+    data: TrainingSet,
+    settings: Settings,
+    train_part: TrainingSet | None = None,
+    split: splits.Split | None = None,
+) -> dict[str, Any]:
+    """``evaluate``, or the reason why not where the data lack what the evaluator compares with."""
+    lacks = lacking(_net(export.card(checkpoint)), data, train_part)
+    if lacks:
+        return {"agreement": {"n": 0, "reason": lacks}}
+    return evaluate(
+        checkpoint, data, train_part=train_part, split=split, device=settings.device, progress=settings.progress
+    )
+
+
 def compare(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Evaluations of several evaluators on the same images, with paired differences of within-reference SROCC.
 
     Bootstrap over references, the same resamples for all pairs; p-values by sign flips, adjusted after Holm.
     """
-    document: dict[str, Any] = {"evaluators": list(evaluations), "pairs": []}
+    named = [(e["checkpoint"]["name"], e["agreement"].get("references_srocc", {})) for e in evaluations]
+    pairs = [(one, two) for first, one in enumerate(named) for two in named[first + 1 :]]
+    return {"evaluators": list(evaluations), "pairs": _pairs(pairs)}
+
+
+Named = tuple[str, dict[str, float]]
+"""An evaluator and its SROCC by reference."""
+
+
+def _pairs(pairs: Sequence[tuple[Named, Named]]) -> list[dict[str, Any]]:
+    """Paired differences of those pairs that share references."""
     found = []
-    for first, one in enumerate(evaluations):
-        for two in evaluations[first + 1 :]:
-            a, b = (dict(e["agreement"].get("references_srocc", {})) for e in (one, two))
-            if not a.keys() & b.keys():
-                continue
-            sides = [stats.Within(tuple(sorted(v)), np.array([v[k] for k in sorted(v)]), len(v)) for v in (a, b)]
-            done = stats.paired(
-                sides[0], sides[1], resamples=RESAMPLES, rng=stats.generator(SEED, "evaluate", "paired")
-            )
-            found.append((one, two, done))
-    for (one, two, done), p in zip(found, stats.holm([d.p for *_, d in found]) if found else ()):
-        document["pairs"].append({
-            "first": one["checkpoint"]["name"], "second": two["checkpoint"]["name"],
-            "difference": _estimate(done.delta), "p_holm": _plain(float(p)),
-        })  # fmt: skip
-    return document
+    for (first, a), (second, b) in pairs:
+        if not a.keys() & b.keys():
+            continue
+        sides = [stats.Within(tuple(sorted(v)), np.array([v[k] for k in sorted(v)]), len(v)) for v in (a, b)]
+        done = stats.paired(sides[0], sides[1], resamples=RESAMPLES, rng=stats.generator(SEED, "evaluate", "paired"))
+        found.append((first, second, done))
+    return [
+        {"first": first, "second": second, "difference": _estimate(done.delta), "p_holm": _plain(float(p))}
+        for (first, second, done), p in zip(found, stats.holm([d.p for *_, d in found]) if found else ())
+    ]
 
 
 def summary(agreements: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Median and quartiles over splits of every coefficient."""
+    """Median, quartiles and deviation over splits of every coefficient, with the values themselves."""
     answer = {}
     for name in ("srocc", "srocc_within", "krocc", "plcc_raw", "plcc_logistic", "plcc_poly3"):
-        values = [a[name]["value"] for a in agreements if name in a and a[name]["value"] is not None]
+        each = [_value(a, name) for a in agreements]
+        values = [v for v in each if v is not None]
         if values:
             low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
             answer[name] = {
                 "median": float(middle), "q1": float(low), "q3": float(high),
                 "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None, "splits": len(values),
+                "values": each,
             }  # fmt: skip
     return answer
 
 
-ARMS = ("none", "score", "full", "labels-equal-steps", "shuffled-teacher")
+ARMS = {
+    "none": "people's labels alone, as many as `full` sees",
+    "labels-equal-steps": "people's labels alone, for as many steps as `full` and with whole batches of them",
+    "pseudo": "the pool's pseudo-labels themselves in place of the teacher that learnt them",
+    "score": "of the teacher its score alone",
+    "shuffled-teacher": "every image with the teacher's answer to another one: the gain must vanish",
+    "full": "the recipe",
+}
+HELD = "pool (pseudo-MOS)"
+"""The test set that is the part of the pool which the teacher did not learn from."""
 
 
 def arm(recipe: Recipe, name: str, per_epoch: Callable[[Stage], int]) -> Recipe:
@@ -352,12 +461,11 @@ def arm(recipe: Recipe, name: str, per_epoch: Callable[[Stage], int]) -> Recipe:
         if stage.train == "teacher":
             stages += [stage] if name == "score" else []
             continue
-        terms = tuple(t for t in stage.terms if t.loss or (name == "score" and t.distill == "score"))
-        steps = stage.steps or stage.epochs * per_epoch(stage)
-        if terms:
-            stages.append(stage.model_copy(update={"terms": terms}))
+        own = _changed(stage, name, per_epoch)
+        if own is None:
+            lost += stage.steps or stage.epochs * per_epoch(stage)
         else:
-            lost += steps
+            stages.append(own)
     student = [n for n, s in enumerate(stages) if s.train == "student"]
     if not student:
         raise UsageError(f"{recipe.name} learns from its teacher alone, so there is no arm {name!r}", code="E-CFG")
@@ -368,7 +476,108 @@ def arm(recipe: Recipe, name: str, per_epoch: Callable[[Stage], int]) -> Recipe:
     changed: dict[str, Any] = {**recipe.document, "stages": [s.model_dump(mode="json") for s in stages]}
     if name != "score":
         changed["teacher"] = None
-    return build(changed, f"{recipe.name} without {name}")
+    return build(changed, f"{recipe.name}, arm {name}")
+
+
+def _changed(stage: Stage, name: str, per_epoch: Callable[[Stage], int]) -> Stage | None:
+    """A stage of the student in an arm with less of the teacher; None where nothing is left to learn from."""
+    if name == "score":
+        kept = tuple(t for t in stage.terms if t.loss or t.distill == "score")
+        if stage.data == "labelled" or stage.labels != "human" or any(t.distill for t in kept):
+            return stage.model_copy(update={"terms": kept}) if kept else None
+    kept = tuple(t for t in stage.terms if t.loss and t.on == "student")
+    steps = stage.steps or stage.epochs * per_epoch(stage)
+    if stage.labels == "pseudo":
+        return stage.model_copy(update={"terms": kept}) if kept else None
+    if name == "pseudo" and stage.labels == "teacher" and stage.data != "labelled":
+        # Beside people's scores, pseudo-labels come as what they are: learned ones, which no scaler touches.
+        changes: dict[str, Any] = {"terms": kept, "labels": "human" if stage.data == "all" else "pseudo"}
+        if not stage.share:
+            changes |= {"epochs": 0, "steps": steps}
+        return stage.model_copy(update=changes) if kept else None
+    kept = tuple(t for t in kept if t.of != "pseudo")
+    if not kept or stage.data == "pool":
+        return None
+    changes = {"terms": kept, "data": "labelled", "labels": "human", "share": 0.0}
+    if stage.data == "all":
+        alone = stage.model_copy(update=changes | {"per_reference": 0 if stage.share else stage.per_reference})
+        changes["per_reference"] = alone.per_reference
+        if name != "labels-equal-steps":
+            size = max(1, stage.per_reference)
+            fine = {"batch": 2, "per_reference": 0}  # counts images, by twos
+            whole = per_epoch(stage.model_copy(update=fine | {"share": 0.0}))
+            part = stage.batch * per_epoch(alone.model_copy(update=fine)) / max(1, whole)
+            theirs = round(stage.share * stage.batch)
+            changes["batch"] = stage.batch - theirs if stage.share else max(2, size, size * round(part / size))
+        changes |= {"epochs": 0, "steps": steps}
+        if stage.schedule == "step":  # which counts epochs
+            other = per_epoch(alone.model_copy(update={"batch": changes.get("batch", stage.batch)}))
+            changes["step_every"] = max(1, round(stage.step_every * per_epoch(stage) / max(1, other)))
+    return stage.model_copy(update=changes)
+
+
+def _counter(recipe: Recipe, part: TrainingSet, pool: TrainingSet | None) -> Callable[[Stage], int]:
+    """Steps of an epoch of a student's stage."""
+
+    def per_epoch(stage: Stage) -> int:
+        own = [] if stage.data == "pool" else list(part.samples)
+        theirs = [] if stage.data == "labelled" or pool is None else list(pool.samples)
+        if stage.labels != "human" or not any(t.distill or t.on == "teacher" for t in stage.terms):
+            own = [s for s in own if s.score is not None]
+            theirs = [s for s in theirs if s.score is not None or stage.labels == "teacher"]
+        if stage.share:
+            rest = stage.batch - round(stage.share * stage.batch)
+            return len(samplers.epoch(own, rest, 0, recipe.seed, stage.name, 0))
+        return len(samplers.epoch([*own, *theirs], stage.batch, stage.per_reference, recipe.seed, stage.name, 0))
+
+    return per_epoch
+
+
+def _arms(recipe: Recipe, per_epoch: Callable[[Stage], int]) -> tuple[dict[str, Recipe], dict[str, str]]:
+    """The recipes of all arms that differ, ``full`` first, and why others are left out.
+
+    Raises:
+        UsageError: the student learns nothing from a teacher, or nothing else.
+    """
+    made, left_out = {"full": recipe}, {}
+    learnt = any(s.train == "teacher" and s.labels == "pseudo" for s in recipe.stages)
+    for name in ARMS:
+        if name == "full":
+            continue
+        if name == "pseudo" and not (learnt and any(s.labels == "teacher" for s in recipe.stages)):
+            left_out[name] = "no teacher of stored answers learnt pseudo-labels"
+            continue
+        if name == "shuffled-teacher" and recipe.shared:
+            left_out[name] = "the teacher is the student itself, whose answers are its own"
+            continue
+        own = arm(recipe, name, per_epoch)
+        twin = next((n for n, r in made.items() if name != "shuffled-teacher" and _taught(r) == _taught(own)), "")
+        if twin == "full" and name == "none":
+            raise UsageError(f"{recipe.name} distils nothing from a teacher, so nothing can be left out", code="E-CFG")
+        if not twin:
+            made[name] = own
+        elif (name, twin) == ("score", "full"):
+            left_out[name] = "the same as full, which learns nothing but scores from its teacher"
+        else:
+            left_out[name] = f"the same as {twin}"
+    return made, left_out
+
+
+def _taught(recipe: Recipe) -> list[Stage]:
+    return [s for s in recipe.stages if s.train == "student"]
+
+
+class _Exchanged(_Training):
+    """A training in which every image of the pool has the teacher's stored answer to another one."""
+
+    def _answers(self) -> TrainingSet:
+        if self.answers is None:
+            told = super()._answers().samples
+            order = rng(self.recipe.seed, "shuffle", "answers").permutation(len(told))
+            given = {told[a].key: told[b].score for a, b in zip(order, np.roll(order, 1))}
+            assert self.pool is not None
+            self.answers = self.pool.relabelled({k: v for k, v in given.items() if v is not None}, SCALE)
+        return self.answers
 
 
 def ablation(
@@ -378,53 +587,196 @@ def ablation(
     *,
     protocol: splits.Protocol = "reference",
     seeds: Sequence[int] = (0,),
+    others: Sequence[TrainingSet] = (),
     prepare: Callable[[splits.Split], TrainingSet | None] = lambda split: None,
 ) -> dict[str, Any]:
-    """Train every arm on the same splits and say how much of the teacher's lead distillation recovers.
+    """Train every arm on the same splits and say what distillation gains, and how much of the teacher's lead that is.
 
-    The teacher is trained once per split, by the arm ``full``, and given to the others.
+    The teacher is trained once per split, by the arm ``full``, and given to the others. Where it needs references and
+    the data set has none, it is tested on a tenth of the pool that it did not learn from, against pseudo-MOS.
+
+    Args:
+        recipe: the full one; its own seed follows the split's.
+        data: with human scores.
+        settings: folders; every arm of a split gets one of its own below ``out``.
+        protocol: how splits are drawn.
+        seeds: of the splits.
+        others: data sets to test on, whole; content that was trained on is refused.
+        prepare: makes the pool of a split, where the recipe wants one.
+
+    Raises:
+        IntegrityError: a test set shares content with what is learnt from.
+        UsageError: there is nothing to leave out, or nothing is left.
     """
-    from . import samplers
-
-    arms: dict[str, list[dict[str, Any]]] = {name: [] for name in ARMS}
+    made: dict[str, Recipe] = {}
+    left_out: dict[str, str] = {}
+    results: dict[str, list[dict[str, Any]]] = {}
+    """By arm: for every split the evaluations by test set."""
     teachers: list[dict[str, Any]] = []
-    for seed in seeds:
-        split = splits.make(data, protocol, seed)
-        pool = prepare(split)
-        parts = {"labelled": [data.select(split.train)], "pool": [pool], "all": [data.select(split.train), pool]}
-
-        def per_epoch(stage: Stage, parts: dict[str, Any] = parts) -> int:
-            samples = [s for d in parts[stage.data] if d is not None for s in d.samples]
-            return len(samplers.epoch(samples, stage.batch, stage.per_reference, recipe.seed, stage.name, 0))
-
-        test, part = data.select(split.test), data.select(split.train)
-        base = settings.out / f"split-{seed}"
+    tests: list[dict[str, TrainingSet]] = []
+    for seed, split in _drawn(data, protocol, seeds, others):
+        whole = recipe.model_copy(update={"seed": recipe.seed + seed})
+        part, test = data.select(split.train), data.select(split.test)
+        pool = _pool(prepare(split), others)
+        count = _counter(whole, part, pool)
+        if made:
+            made = {name: arm(whole, name, count) for name in made}
+        else:
+            made, left_out = _arms(whole, count)
+        tests.append({data.name: test, **{other.name: other for other in others}})
         teacher = settings.teacher
-        for name in ("full", *(a for a in ARMS if a != "full")):
-            own = arm(recipe, name, per_epoch)
-            given = teacher if own.teacher is not None and not own.shared else None
-            where = replace(settings, out=base / name, teacher=given, shuffle=name == "shuffled-teacher")
-            done = train(own, data, split, where, pool)
-            result = evaluate(done.checkpoint, test, train_part=part, split=split, device=settings.device)
-            arms[name].append(result["agreement"])
-            if name == "full" and recipe.teacher is not None and not recipe.shared:
+        for name, own in made.items():
+            wanted = pool if any(s.data != "labelled" or s.labels == "teacher" for s in own.stages) else None
+            where = replace(
+                settings,
+                out=settings.out / f"split-{seed}" / name,
+                teacher=teacher if own.teacher is not None and not own.shared else None,
+                shuffle=name == "shuffled-teacher",
+            )
+            done = (_Exchanged if where.shuffle else _Training)(own, data, split, where, wanted).run()
+            networks = [(results.setdefault(name, []), done.checkpoint)]
+            if name == "full" and own.teacher is not None and not own.shared:
                 teacher = teacher or where.out / "teacher.safetensors"
-                teachers.append(
-                    evaluate(teacher, test, train_part=part, split=split, device=settings.device)["agreement"]
-                )
-    key = "srocc_within" if data.within else "srocc"
-    middle = {n: _median([a[key]["value"] for a in rows]) for n, rows in arms.items()}
-    top = _median([a[key]["value"] for a in teachers])
-    return {
-        "recipe": recipe.name, "protocol": protocol, "seeds": list(seeds), "statistic": key,
-        "arms": {name: summary(rows) for name, rows in arms.items()},
-        "teacher": summary(teachers),
-        "recovery": {
-            name: recovery(middle[name], middle["none"], top) for name in ("score", "full", "shuffled-teacher")
-        },
-        "shuffled_gain": _difference(middle["shuffled-teacher"], middle["none"]),
-        "gain": _difference(middle["full"], middle["none"]),
+                networks.append((teachers, teacher))
+            for found, path in networks:
+                found.append({data.name: _tried(path, test, settings, part, split)})
+                found[-1] |= {other.name: _tried(path, other, settings) for other in others}
+        kind = recipe.teacher.shown if recipe.teacher is not None and settings.teacher is None else ""
+        if teacher is not None and pool is not None and kind in ALIGNED and not part.paired:
+            tests[-1][HELD] = _held(pool, whole.seed)
+            teachers[-1][HELD] = _evaluated(teacher, tests[-1][HELD], None, None, settings.device, settings.progress)
+    document: dict[str, Any] = {
+        "recipe": recipe.name, "protocol": protocol, "seeds": list(seeds),
+        "what": {name: text for name, text in ARMS.items() if name in made},
+        "left_out": left_out,
+        "arms": {name: _by_test(results[name]) for name in ARMS if name in made},
+        "teacher": _by_test(teachers),
+        "tests": {}, "pairs": [],
+        "machine": provenance.machine(), "revision": provenance.revision(),
     }  # fmt: skip
+    for name in tests[0]:
+        sets = [by_name[name] for by_name in tests]
+        key = "srocc_within" if sets[0].within else "srocc"
+        document["tests"][name] = {
+            "statistic": key, "agreement_with": _with(sets[0]), "license": sets[0].license,
+            "images": [len(one.samples) for one in sets],
+            "references": [len({s.group for s in one.samples if s.reference is not None}) for one in sets],
+        }  # fmt: skip
+        if name != HELD:
+            pairs = _gains(name, {n: [run[name] for run in runs] for n, runs in results.items()}, sets, key)
+            document["pairs"] += pairs
+            document["tests"][name] |= _recovered(document, name, key, pairs)
+    return document
+
+
+def _held(pool: TrainingSet, seed: int) -> TrainingSet:
+    """The part of the pool that a teacher does not learn from, though its epochs may be chosen on it."""
+    groups = feeding._held(pool, seed)
+    return pool.select([s.key for s in pool.samples if s.group in groups and s.score is not None])
+
+
+def _by_test(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """For every test set what ``summary`` says, or why there is nothing."""
+    answer = {}
+    for name in runs[0] if runs else ():
+        found = [run[name]["agreement"] for run in runs]
+        answer[name] = summary(found) or {"reason": found[0].get("reason") or "the evaluator says the same of all"}
+    return answer
+
+
+def _gains(
+    test: str, results: dict[str, list[dict[str, Any]]], data: Sequence[TrainingSet], key: str
+) -> list[dict[str, Any]]:
+    """What ``full`` is ahead of every other arm, and the shuffled teacher of none, on one test set.
+
+    Gains are means over splits; their intervals come from a bootstrap over references (or images, where there are
+    none) that resamples both arms alike. The spread is the larger of both arms' deviations over splits.
+    """
+    wanted = [("full", name) for name in results if name != "full"]
+    wanted += [("shuffled-teacher", "none")] if "shuffled-teacher" in results else []
+    named = {name: (name, _references(runs)) for name, runs in results.items()}
+    inside = {(p["first"], p["second"]): p for p in _pairs([(named[a], named[b]) for a, b in wanted])}
+    answer = []
+    for pair in wanted:
+        sides = [[_value(run["agreement"], key) for run in results[name]] for name in pair]
+        gains = [None if a is None or b is None else a - b for a, b in zip(*sides)]
+        known = [g for g in gains if g is not None]
+        gain = float(np.mean(known)) if known else None
+        spread = None
+        if len(known) > 1:
+            spread = max(float(np.std([v for v in side if v is not None], ddof=1)) for side in sides)
+        within = inside.get(pair)
+        nothing = {"value": None, "low": None, "high": None, "reason": "no reference has enough images with scores"}
+        estimate = within["difference"] if within else nothing
+        answer.append({
+            "test": test, "first": pair[0], "second": pair[1], "statistic": key,
+            "gain": gain, "gains": gains, "seed_spread": spread,
+            "larger_than_seed_spread": "one seed only" if spread is None or gain is None
+            else "yes" if gain > spread else "no",
+            "within_references": estimate | {"p_holm": within["p_holm"] if within else None},
+            "interval": estimate if key == "srocc_within" or gain is None
+            else _pooled([results[name] for name in pair], data),
+        })  # fmt: skip
+    return answer
+
+
+def _references(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """SROCC by reference, averaged over the splits that test it."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        for name, value in run["agreement"].get("references_srocc", {}).items():
+            found.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _pooled(runs: Sequence[Sequence[dict[str, Any]]], data: Sequence[TrainingSet]) -> dict[str, Any]:
+    """Difference of SROCC between two arms, averaged over splits, with its percentile interval."""
+    sides = []
+    for first, second, one in zip(*runs, data):
+        if "scores" not in first or "scores" not in second:
+            continue
+        chosen = [s for s in one.samples if s.score is not None]
+        rows: dict[str, list[int]] = {}
+        for n, s in enumerate(chosen):
+            rows.setdefault(s.group, []).append(n)
+        y = one.sign * np.array([s.score for s in chosen], dtype=np.float64)
+        a, b = (np.array([run["scores"][s.key] for s in chosen]) for run in (first, second))
+        sides.append((a, b, y, rows))
+    names = sorted({name for *_, rows in sides for name in rows})
+
+    def difference(drawn: Sequence[str]) -> float:
+        each = []
+        for a, b, y, rows in sides:
+            chosen = np.array([n for name in drawn for n in rows.get(name, ())], dtype=np.int64)
+            if len(chosen) > 1:
+                each.append(stats.srocc(a[chosen], y[chosen]) - stats.srocc(b[chosen], y[chosen]))
+        return float(np.mean(each)) if each else math.nan
+
+    value = difference(names)
+    if len(names) < 8 or not math.isfinite(value):
+        return {"value": _plain(value), "low": None, "high": None, "reason": "fewer than 8 references"}
+    stream = stats.generator(SEED, "evaluate", "gain")
+    draws = np.array([
+        difference([names[n] for n in stream.integers(0, len(names), len(names))]) for _ in range(RESAMPLES)
+    ])  # fmt: skip
+    low, high = stats.percentile(draws[np.isfinite(draws)])
+    return {"value": value, "low": _plain(low), "high": _plain(high), "reason": ""}
+
+
+def _recovered(document: dict[str, Any], test: str, key: str, pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """On one test set: the gain of distillation, that of a shuffled teacher, and shares of the teacher's lead."""
+    gains = {(p["first"], p["second"]): p["gain"] for p in pairs}
+    middle = {n: found[test].get(key, {}).get("median") for n, found in document["arms"].items()}
+    top = document["teacher"].get(test, {}).get(key, {}).get("median")
+    return {
+        "gain": gains["full", "none"],
+        "shuffled_gain": gains.get(("shuffled-teacher", "none")),
+        "recovery": {
+            name: recovery(middle[name], middle["none"], top)
+            for name in ("pseudo", "score", "full", "shuffled-teacher")
+            if name in middle
+        },
+    }
 
 
 def recovery(distilled: float | None, plain: float | None, teacher: float | None) -> float | None:
@@ -434,13 +786,9 @@ def recovery(distilled: float | None, plain: float | None, teacher: float | None
     return (distilled - plain) / (teacher - plain)
 
 
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return float(np.median(known)) if known else None
-
-
-def _difference(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first - second
+def _value(agreement: dict[str, Any], name: str) -> float | None:
+    """A coefficient, or None where it is undefined or was not computed."""
+    return agreement.get(name, {}).get("value")
 
 
 def _estimate(value: Any) -> dict[str, Any]:

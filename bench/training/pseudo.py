@@ -134,7 +134,7 @@ def label(
         split: digest of the split that the pool's references are the training part of.
         blind: equal weights.
         judges: weights by metric; by default those of ``SRCC``.
-        judged: references whose images are labelled; the others get no label. 0: all.
+        judged: references whose images are labelled and kept. 0: all.
         seed: chooses them.
         workers: processes that score; 0: one per core; 1: this one.
         progress: told how far it is.
@@ -155,7 +155,8 @@ def label(
     keys = [s.key for s in pool.samples if s.key in raw and s.key in wanted]
     scores = {name: [raw[key][n] for key in keys] for n, name in enumerate(names)}
     ensemble = Ensemble.fit(scores, split, blind, judges)
-    return pool.relabelled(dict(zip(keys, ensemble(scores, split).tolist())), SCALE)
+    labels = dict(zip(keys, ensemble(scores, split).tolist()))
+    return (pool.select(list(wanted)) if judged else pool).relabelled(labels, SCALE)
 
 
 def read(table: Path, names: Sequence[str]) -> dict[str, list[float]]:

@@ -210,7 +210,7 @@ class Recipe(_Section):
     judges: dict[str, float] = {}
     """Metrics whose weighted mean is the pseudo-label, with their weights; by default nine of structure."""
     judged: int = Field(0, ge=0)
-    """References of the pool whose images get pseudo-labels, where the judges are slow; 0: all."""
+    """References of the pool that are labelled and learnt from, where the judges are slow; 0: all."""
     stages: tuple[Stage, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -126,11 +126,28 @@ class _Training:
         )  # fmt: skip
 
     def run(self) -> Trained:
-        import torch
+        """
+        Raises:
+            UsageError: another process is at work in the same folder.
+        """
+        from filelock import FileLock, Timeout
 
         out = self.settings.out
         with explained(out):
             out.mkdir(parents=True, exist_ok=True)
+        if not self.world.first:
+            return self._run(out)
+        try:
+            with FileLock(out / "training.lock", timeout=0):
+                return self._run(out)
+        except Timeout:
+            raise UsageError(
+                f"another process is training in {out}; wait for it, or choose another --out", code="E-CFG"
+            ) from None
+
+    def _run(self, out: Path) -> Trained:
+        import torch
+
         identity = {
             "recipe": self.recipe.digest,
             "split": self.split.digest,

@@ -10,17 +10,23 @@ evaluation mode, without random numbers; the answer is in the units of the label
 from __future__ import annotations
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...bench.weights import BadWeights, load_strict
 from ..inputs import single
+from ..memory import recall
 from .views import Views
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORM = "evaluator/1"
+AT_ONCE = 8
+"""Crops that go through the network together: large images need no more memory than small ones."""
+_serial = count()
+"""What is remembered belongs to one network; a number is never given twice."""
 _ADVICE = "use a file that `ganiq` exported from a trained evaluator"
 
 
@@ -56,6 +62,7 @@ class Predictor:
         load_strict(module, tensors_from(data, name), name=name)
         self.network = module.requires_grad_(False).eval().to(device)
         self.device = device
+        self.serial = next(_serial)
 
     @property
     def role(self) -> str:
@@ -84,17 +91,38 @@ class Predictor:
                     f"{name}: images are {tuple(images.shape)} and references {tuple(references.shape)}; "
                     "pass batches of one shape"
                 )
-            others = [*references]
+            # A batch of one is handed on as it is, so that what is remembered about that tensor is found.
+            others = [references] if len(references) == 1 else [*references.split(1)]
         with torch.no_grad():
             found = [self._one(image, other) for image, other in zip(images, others)]
         return torch.stack(found) if found else images.new_zeros(0)
 
     def _one(self, image: Tensor, reference: Tensor | None) -> Tensor:
+        import torch
+
+        x = self._views(image)
+        if reference is None:
+            said = [self.network(Views(part))["score"] for part in x.split(AT_ONCE)]
+        elif self.role == "FR" and self.network.trunk:  # the reference alone decides what the frozen trunk says of it
+            known = recall(reference, f"evaluator-{self.serial}", self._maps)
+            parts = zip(x.split(AT_ONCE), *(tap.split(AT_ONCE) for tap in known))
+            said = [self.network(Views(part, aux_features=taps))["score"] for part, *taps in parts]
+        else:
+            other = self._views(reference[0])
+            said = [self.network(Views(*two))["score"] for two in zip(x.split(AT_ONCE), other.split(AT_ONCE))]
+        return (torch.cat(said).mean() * self.unit + self.offset).cpu()
+
+    def _views(self, image: Tensor) -> Tensor:
+        """Crops as so many samples of one patch, or as the patches of one sample."""
         patches = self.network.patches
-        count = patches or self.crops
-        views = [None if v is None else crops(v.to(self.device), self.crop, count) for v in (image, reference)]
-        x, aux = (None if v is None else v.unsqueeze(1 if patches is None else 0) for v in views)
-        return (self.network(Views(x, aux))["score"].mean() * self.unit + self.offset).cpu()
+        return crops(image.to(self.device), self.crop, patches or self.crops).unsqueeze(1 if patches is None else 0)
+
+    def _maps(self, reference: Tensor) -> list[Tensor]:
+        import torch
+
+        views = self._views(reference[0])
+        found = [self.network.extract(part.flatten(0, 1)) for part in views.split(AT_ONCE)]
+        return [torch.cat(taps).unflatten(0, views.shape[:2]) for taps in zip(*found)]
 
 
 def crops(image: Tensor, side: int, count: int = 5) -> Tensor:

@@ -4,6 +4,9 @@ Means and deviations of four maps of EfficientNet-Lite0 (ImageNet), at full and 
 to people's scores of the training images of BIQ2021. About 0 to 1, higher is better. It is the bar for learned
 evaluators: one that does not beat it has learnt nothing worth the trouble.
 
+Tan, Le: EfficientNet: rethinking model scaling for convolutional neural networks. International Conference on Machine
+Learning, 2019. arXiv:1905.11946. The regression is this project's: docs/evaluators.md.
+
 Protocol: RGB in [0,1], whole image, float32; shortest side 64.
 """
 
@@ -38,6 +41,7 @@ class MomentsRidge:
         least=LEAST,
         weights=(SLOT, TRUNK),
         trained_on=("BIQ2021",),
+        cite="features: Tan and Le 2019, arXiv:1905.11946; the fit is unpublished, docs/evaluators.md",
         license="Apache-2.0; see docs/evaluators.md for the data it learnt from",
         note="A control: how far frozen features and a linear map get. Trained evaluators have to beat it.",
         role="control",

@@ -156,3 +156,12 @@ def test_a_folder_of_another_training_is_refused(given, tiny, home, tmp_path) ->
         trainer.train(tiny(seed=1), given, split, trainer.Settings(tmp_path, home))
     with pytest.raises(UsageError, match="begun with another split"):
         trainer.train(tiny(), given, splits.make(given, seed=1), trainer.Settings(tmp_path, home))
+
+
+def test_two_trainings_do_not_share_a_folder(given, tiny, home, tmp_path) -> None:
+    from filelock import FileLock
+
+    split = splits.make(given)
+    with FileLock(tmp_path / "training.lock"), pytest.raises(UsageError, match="another process is training"):
+        trainer.train(tiny(), given, split, trainer.Settings(tmp_path, home))
+    assert not (tmp_path / "log.jsonl").exists()
