@@ -53,6 +53,7 @@ BUILTIN: dict[str, str] = {
     "st-lpips-vgg": "metrics.learned.st_lpips_vgg:STLPIPSVGG",
     "dists": "metrics.learned.dists:DISTS",
     "pieapp": "metrics.learned.pieapp:PieAPP",
+    "ridge-efflite0": "metrics.learned.moments_ridge:MomentsRidge",
     "fid": "metrics.sets.fid:FID",
     "kid": "metrics.sets.kid:KID",
     "fd-efflite0": "metrics.sets.fd_efflite0:FDEfficientNetLite0",

@@ -1,14 +1,14 @@
 """What distillation adds, with the network frozen: the student's head alone, several seeds, minutes instead of days.
 
-    python benchmarks/evaluator/ablation.py BIQ2021 --pool pool --also gan-image-database live --cache cache
+    python benchmarks/evaluator/ablation.py BIQ2021 --pool pool --teacher run/teacher.safetensors --also live --cache cache
 
-The head of ``kd-slkd`` (moments of four maps at two sizes, brought to one scale; two linear layers) is trained on
+The head of the student (moments of four maps at two sizes, brought to one scale; two linear layers) is trained on
 stored features of an EfficientNet-Lite0 that was never trained for quality, in five ways that differ in the labels:
 
     none                 people's scores of BIQ2021, half a batch of them in every step
     labels-equal-steps   people's scores, whole batches
-    full                 half a batch of people's scores, half of the pool with the answers of ``kd-ysgan``
-    pseudo               the same with the metrics' pseudo-labels, which ``kd-ysgan`` learnt, instead of its answers
+    full                 half a batch of people's scores, half of the pool with the teacher's answers
+    pseudo               the same with the metrics' pseudo-labels, which the teacher learnt, instead
     shuffled-teacher     the same with its answers exchanged between the images of the pool
 
 Printed are mean and deviation over seeds of the rank correlation with people: on the official test images of BIQ2021,
@@ -28,13 +28,13 @@ from ganiq.bench import stats
 from ganiq.bench.datasets import load as read_set
 from ganiq.bench.images import Gate
 from ganiq.bench.progress import Progress, suited
-from ganiq.bench.training import pseudo, recipe, splits
+from ganiq.bench.training import export, pseudo, recipe, splits
 from ganiq.bench.training.data import TrainingSet, load
 from ganiq.metrics.evaluator.losses import difference, plcc, reg
 from ganiq.metrics.evaluator.moments import SCALES
 from ganiq.metrics.evaluator.parts_net import regressor
+from ganiq.metrics.evaluator.predictor import Predictor
 from ganiq.metrics.evaluator.views import Views
-from ganiq.metrics.learned.distilled import judged
 from ridge import PENALTIES, extracted, fitted
 from torch import Tensor, nn
 
@@ -47,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("biq", type=Path, help="folder of BIQ2021")
     parser.add_argument("--pool", type=Path, required=True, help="folder made by `ganiq generate`")
+    parser.add_argument("--teacher", type=Path, required=True, help="teacher.safetensors of `ganiq train shipped`")
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="data sets that people scored")
     parser.add_argument("--cache", type=Path, required=True, help="folder of decoded pictures and features")
     parser.add_argument("--seeds", type=int, default=5)
@@ -56,7 +57,7 @@ def main() -> None:
         split = splits.make(data, "official", 0)
         pool = labelled(given.pool, given.cache, split.digest, say)
         others = [load(read_set(path), given.cache, progress=say) for path in given.also]
-        answers = taught(pool, given.cache, say)
+        answers = taught(pool, given.cache, given.teacher, say)
         features = {d.digest: extracted(d, given.cache, say) for d in (data, pool, *others)}
     train, valid = (data.select(part) for part in (split.train, split.valid))
     tests = [data.select(split.test), *others]
@@ -92,11 +93,11 @@ def labelled(folder: Path, cache: Path, split: str, say: Progress) -> TrainingSe
     )
 
 
-def taught(pool: TrainingSet, cache: Path, say: Progress) -> Tensor:
-    """What ``kd-ysgan`` says of the pool's images; kept."""
-    place = cache / f"answers-{pool.digest[:16]}.npy"
+def taught(pool: TrainingSet, cache: Path, teacher: Path, say: Progress) -> Tensor:
+    """What the teacher says of the pool's images; kept."""
+    place = cache / f"answers-{export.digest_of(teacher)[:8]}-{pool.digest[:16]}.npy"
     if not place.is_file():
-        said = np.empty(len(pool.samples))
+        said, predictor = np.empty(len(pool.samples)), Predictor(teacher)
         say.stage("the teacher's answers", len(said))
         for n, sample in enumerate(pool.samples):
             assert sample.reference is not None
@@ -104,7 +105,7 @@ def taught(pool: TrainingSet, cache: Path, say: Progress) -> Tensor:
                 torch.from_numpy(np.array(pool.pixels[number])).permute(2, 0, 1)[None].float() / 255
                 for number in (sample.image, sample.reference)
             )
-            said[n] = float(judged("kd-ysgan", "evaluator/kd-ysgan", image, reference, compares=True))
+            said[n] = float(predictor.score(image, reference))
             say.advance()
         np.save(place, said)
     return torch.from_numpy(np.load(place)).float()

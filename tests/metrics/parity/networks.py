@@ -217,3 +217,22 @@ def _resized(image: Tensor) -> Tensor:
         for p in (image[0] * 255).float()
     ]
     return (torch.from_numpy(np.stack(planes))[None] - 128) / 128
+
+
+# --------------------------------------------------------------------------------- our own control
+
+
+def ridge(case: Case) -> float:
+    """The linear control: timm's features, numpy's moments."""
+    slot = "evaluator/ridge-efflite0"
+    module = load("timm").create_model("tf_efficientnet_lite0", pretrained=False)
+    module.load_state_dict(weights.in_order(weights.tensors("efficientnet/lite0"), module, slot), strict=False)
+    image = case.image.float()
+    parts = []
+    with torch.no_grad():
+        for x in (image, F.avg_pool2d(image, 2)):
+            maps = module.eval().forward_intermediates(2 * x - 1, indices=[1, 2, 3, 4], intermediates_only=True)
+            for tap in (m[0].double().numpy() for m in maps):
+                parts += [tap.mean((1, 2)), tap.std((1, 2))]
+    values = weights.tensors(slot)
+    return float(np.concatenate(parts) @ values["weights"].double().numpy() + float(values["bias"]))
