@@ -1,6 +1,6 @@
 """What distillation adds, with the network frozen: the student's head alone, several seeds, minutes instead of days.
 
-    python benchmarks/evaluator/ablation.py BIQ2021 --pool pool --teacher run/teacher.safetensors --also live --cache cache
+    python benchmarks/evaluator/ablation.py BIQ2021 --pool pool --teacher run/teacher.safetensors --cache cache
 
 The head of the student (moments of four maps at two sizes, brought to one scale; two linear layers) is trained on
 stored features of an EfficientNet-Lite0 that was never trained for quality, in five ways that differ in the labels:
