@@ -60,7 +60,7 @@ class Feeding:
         net = recipe.teacher if stage.train == "teacher" else recipe.student
         valid = entries(self.valid)
         if pool is not None and net is not None and net.shown in ALIGNED and not self.train.paired:
-            held = _held(pool, recipe.seed)
+            held = held_out(pool, recipe.seed)
             valid = [entry for entry in entries(pool) if entry.sample.group in held]
             pool = pool.select([s.key for s in pool.samples if s.group not in held])
         chosen = entries(
@@ -119,7 +119,7 @@ class Feeding:
             }
 
 
-def _held(pool: TrainingSet, seed: int) -> set[str]:
+def held_out(pool: TrainingSet, seed: int) -> set[str]:
     """A tenth of the pool's references."""
     judged = {s.group for s in pool.samples if s.score is not None}
     groups = sorted(judged or {s.group for s in pool.samples})

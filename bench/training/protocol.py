@@ -27,14 +27,13 @@ from ..errors import UsageError
 from ..progress import Progress, Silent
 from . import export, feeding, samplers, seam, splits
 from .beside import Beside, entries
-from .crops import rng
 from .data import Sample, TrainingSet
 from .labels import Scaler
 from .loader import ALIGNED, Loader
 from .predict import passes, predict
 from .pseudo import SCALE
 from .recipe import Cut, Net, Recipe, Stage, build
-from .trainer import Settings, _Training, train
+from .trainer import Settings, train
 
 RESAMPLES = 2000
 SEED = 0
@@ -567,19 +566,6 @@ def _taught(recipe: Recipe) -> list[Stage]:
     return [s for s in recipe.stages if s.train == "student"]
 
 
-class _Exchanged(_Training):
-    """A training in which every image of the pool has the teacher's stored answer to another one."""
-
-    def _answers(self) -> TrainingSet:
-        if self.answers is None:
-            told = super()._answers().samples
-            order = rng(self.recipe.seed, "shuffle", "answers").permutation(len(told))
-            given = {told[a].key: told[b].score for a, b in zip(order, np.roll(order, 1))}
-            assert self.pool is not None
-            self.answers = self.pool.relabelled({k: v for k, v in given.items() if v is not None}, SCALE)
-        return self.answers
-
-
 def ablation(
     recipe: Recipe,
     data: TrainingSet,
@@ -633,7 +619,7 @@ def ablation(
                 teacher=teacher if own.teacher is not None and not own.shared else None,
                 shuffle=name == "shuffled-teacher",
             )
-            done = (_Exchanged if where.shuffle else _Training)(own, data, split, where, wanted).run()
+            done = train(own, data, split, where, wanted)
             networks = [(results.setdefault(name, []), done.checkpoint)]
             if name == "full" and own.teacher is not None and not own.shared:
                 teacher = teacher or where.out / "teacher.safetensors"
@@ -671,7 +657,7 @@ def ablation(
 
 def _held(pool: TrainingSet, seed: int) -> TrainingSet:
     """The part of the pool that a teacher does not learn from, though its epochs may be chosen on it."""
-    groups = feeding._held(pool, seed)
+    groups = feeding.held_out(pool, seed)
     return pool.select([s.key for s in pool.samples if s.group in groups and s.score is not None])
 
 

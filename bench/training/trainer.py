@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..atomic import explained, write_text
 from ..errors import UsageError
 from ..progress import Progress, Silent
 from . import export, journal, optim, pseudo, samplers, seam, state
 from .beside import Beside, entries
+from .crops import rng
 from .data import TrainingSet
 from .feeding import Feeding
 from .labels import Scaler
@@ -43,7 +46,8 @@ class Settings:
     compile: bool = False
     """Compile the student on CUDA."""
     shuffle: bool = False
-    """Give every image the teacher's answer to another one: a control, whose gain must vanish."""
+    """Give every image the teacher's answer to another one, asked on the way or stored: a control, whose gain must
+    vanish."""
     progress: Progress | None = None
 
 
@@ -204,6 +208,9 @@ class _Training:
             self.say.stage("the teacher's answers", len(loader.entries))
             said = predict(self.teacher, recipe.teacher, loader, which="teacher", progress=self.progress)
             said = said * self.teaching.line[0] + self.teaching.line[1]
+            if self.settings.shuffle:  # no image keeps its own
+                order = rng(recipe.seed, "shuffle", "answers").permutation(len(said))
+                said[order] = said[np.roll(order, 1)]
             keys = [e.sample.key for e in loader.entries]
             self.answers = self.pool.relabelled(dict(zip(keys, said.tolist())), pseudo.SCALE)
         return self.answers

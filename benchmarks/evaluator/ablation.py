@@ -23,15 +23,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from ganiq.bench import stats
 from ganiq.bench.datasets import load as read_set
 from ganiq.bench.images import Gate
 from ganiq.bench.progress import Progress, suited
 from ganiq.bench.training import export, pseudo, recipe, splits
 from ganiq.bench.training.data import TrainingSet, load
+from ganiq.metrics.evaluator.backbones import backbone
 from ganiq.metrics.evaluator.losses import difference, plcc, reg
-from ganiq.metrics.evaluator.moments import SCALES
+from ganiq.metrics.evaluator.moments import levelled
 from ganiq.metrics.evaluator.parts_net import regressor
 from ganiq.metrics.evaluator.predictor import Predictor
 from ganiq.metrics.evaluator.views import Views
@@ -39,7 +39,6 @@ from ridge import PENALTIES, extracted, fitted
 from torch import Tensor, nn
 
 ARMS = ("none", "labels-equal-steps", "full", "pseudo", "shuffled-teacher")
-CHANNELS = (24, 40, 112, 320)
 HALF, STEPS, RATE, GROUP = 15, 3000, 1e-3, 5
 
 
@@ -117,9 +116,7 @@ def raw(data: TrainingSet, features: dict[str, dict[str, np.ndarray]]) -> np.nda
 
 def inputs(data: TrainingSet, features: dict[str, dict[str, np.ndarray]]) -> Tensor:
     """Every tap's means and deviations brought to one scale, as the student does it."""
-    sizes = [c for _ in SCALES for c in CHANNELS for _ in ("mean", "deviation")]
-    parts = torch.from_numpy(raw(data, features)).split(sizes, dim=1)
-    return torch.cat([F.layer_norm(part, part.shape[1:]) for part in parts], dim=1)
+    return levelled(torch.from_numpy(raw(data, features)), backbone("lite0").channels)
 
 
 def targets(data: TrainingSet) -> Tensor:

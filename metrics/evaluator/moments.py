@@ -42,3 +42,13 @@ def described(source: Backbone, module: Any, images: Tensor) -> Tensor:
         small = images if factor == 1 else F.avg_pool2d(images, factor)
         found.append(pooled(source(module, small)))
     return torch.cat(found, dim=1)
+
+
+def levelled(moments: Tensor, channels: Sequence[int]) -> Tensor:
+    """What ``pooled`` or ``described`` says, each tap's means and deviations brought to mean 0 and deviation 1."""
+    import torch
+    import torch.nn.functional as F
+
+    sizes = [c for c in channels for _ in ("means", "deviations")]
+    parts = moments.split(sizes * (moments.shape[1] // sum(sizes)), dim=1)
+    return torch.cat([F.layer_norm(part, part.shape[1:]) for part in parts], dim=1)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base_net import Evaluator, judged, levels
-from .moments import SCALES, pooled
+from .moments import SCALES, levelled, pooled
 from .parts_net import regressor
 from .trace import Trace
 from .views import Views
@@ -62,5 +62,4 @@ class Plain(Evaluator):
         if views.x is None:
             raise ValueError("moments are taken of whole maps; use them without cached features")
         halves = self.source(self.backbone, F.avg_pool2d(views.x.flatten(0, 1), SCALES[1]))
-        parts = [part for maps in (*raw, *halves) for part in pooled([maps]).chunk(2, dim=1)]
-        return torch.cat([F.layer_norm(part, part.shape[1:]) for part in parts], dim=1)
+        return levelled(pooled([*raw, *halves]), self.source.channels)

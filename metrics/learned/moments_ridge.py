@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...bench.protocols import MetricInfo
 from ..classical.apply import each
+from ..evaluator.moments import LEAST, described
 from ..inputs import single
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SLOT, TRUNK = "evaluator/ridge-efflite0", "efficientnet/lite0"
-LEAST = 64
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,6 @@ def network(device: str = "cpu") -> Any:
     """
     from ...bench.weights import BadWeights, tensors
     from ..evaluator.backbones import backbone
-    from ..evaluator.moments import described
 
     source = backbone("lite0")
     module = source.build().eval().requires_grad_(False).to(device)

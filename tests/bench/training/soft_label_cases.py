@@ -11,6 +11,7 @@ import numpy as np
 from ganiq.bench.training.data import Sample, TrainingSet
 from ganiq.bench.training.pixels import Pixels
 from PIL import Image
+from training_cases import picture, worse
 
 SHOWN: list[dict[str, Any]] = []
 """Of every call of ``watched``: keys, references, labels, whose they are, and which count."""
@@ -94,3 +95,28 @@ def scores_of(folder: Path, columns: dict[str, dict[str, float | str]]) -> Path:
         writer.writerow(["key", *columns])
         writer.writerows([key, *(values.get(key, "") for values in columns.values())] for key in keys)
     return path
+
+
+def people_of(folder: Path, first: int) -> Path:
+    """40 images without references, each of its own content: the noisier, the lower is its score of about 3000."""
+    rows = []
+    for n in range(40):
+        level = 1 + n % 4
+        noisy = worse(picture(first + n), "noise", level, n)
+        rows.append((f"i{n:02d}", noisy, {"score": 3400 - 100 * level + n % 7}))
+    return folder_of(folder, rows, better="higher")
+
+
+def pool_of(folder: Path, first: int, references: int, levels: int) -> Path:
+    """Images with references, blurred: what people were never asked about. Scores of two metrics are there."""
+    rows, gmsd = [], {}
+    for r in range(references):
+        pixels = picture(first + r)
+        rows.append((f"r{r:02d}", pixels, {"role": "reference"}))
+        for level in range(1, levels + 1):
+            key = f"r{r:02d}-{level}"
+            rows.append((key, worse(pixels, "blur", 2 * level, r), {"reference": f"r{r:02d}.png", "group": f"r{r}"}))
+            gmsd[key] = 0.05 * level + 0.001 * r
+    folder_of(folder, rows)
+    scores_of(folder, {"gmsd": gmsd, "dss": {key: 1 - 2 * value for key, value in gmsd.items()}})  # type: ignore[arg-type]
+    return folder

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ganiq.bench.errors import IntegrityError, UsageError
 from ganiq.bench.progress import Silent
 from ganiq.bench.training import commands, export, feeding, protocol, splits, trainer
 from ganiq.bench.training import recipe as recipes
-from soft_label_cases import SHOWN, folder_of, scores_of, watch
+from soft_label_cases import SHOWN, folder_of, people_of, pool_of, watch
 from test_training_loop import toml
 from training_cases import HINT, REG, SCORE, document, picture, worse
 from typer.testing import CliRunner
@@ -46,27 +47,13 @@ def described(**changes: Any) -> recipes.Recipe:
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images without references, each of its own content: people judged noise."""
-    rows = []
-    for n in range(40):
-        level = 1 + n % 4
-        rows.append((f"i{n:02d}", worse(picture(800 + n), "noise", level, n), {"score": 3400 - 100 * level + n % 7}))
-    return folder_of(tmp_path_factory.mktemp("people") / "people", rows, better="higher")
+    return people_of(tmp_path_factory.mktemp("people") / "people", 800)
 
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images with references, blurred; metrics have judged them."""
-    rows, gmsd = [], {}
-    for r in range(REFERENCES):
-        pixels = picture(900 + r)
-        rows.append((f"r{r:02d}", pixels, {"role": "reference"}))
-        for level in range(1, LEVELS + 1):
-            key = f"r{r:02d}-{level}"
-            rows.append((key, worse(pixels, "blur", 2 * level, r), {"reference": f"r{r:02d}.png", "group": f"r{r}"}))
-            gmsd[key] = 0.05 * level + 0.001 * r
-    folder = folder_of(tmp_path_factory.mktemp("pool") / "pool", rows)
-    scores_of(folder, {"gmsd": gmsd, "dss": {key: 1 - 2 * value for key, value in gmsd.items()}})  # type: ignore[arg-type]
-    return folder
+    return pool_of(tmp_path_factory.mktemp("pool") / "pool", 900, REFERENCES, LEVELS)
 
 
 @pytest.fixture(scope="module")
@@ -182,8 +169,11 @@ def test_exchanged_answers_are_the_same_ones_and_nobody_keeps_his(
     split = splits.make(given)
     teacher = ran.out / "runs" / "split-0" / "full" / "teacher.safetensors"
     settings = trainer.Settings(tmp_path, home, teacher=teacher)
-    common = (described(), given, split, settings, load(pool))
-    plain, first, second = (kind(*common)._answers() for kind in (trainer._Training, *[protocol._Exchanged] * 2))
+    shuffled = replace(settings, shuffle=True)
+    plain, first, second = (
+        trainer._Training(described(), given, split, where, load(pool))._answers()
+        for where in (settings, shuffled, shuffled)
+    )
     true, other, again = ({s.key: s.score or 0.0 for s in told.samples} for told in (plain, first, second))
     assert other == again
     assert sorted(other.values()) == sorted(true.values())
@@ -275,7 +265,7 @@ def test_the_teacher_is_tested_where_there_are_references(
         labelled = commands.pool_of(described(), given, split, home, Silent(), 1, pool)
         assert labelled is not None
         groups = {s.group for s in protocol._held(labelled, seed).samples}
-        assert groups == feeding._held(labelled, seed)
+        assert groups == feeding.held_out(labelled, seed)
         assert not groups & {r for s in ran.batches("full", seed, "teacher") for r in s["refs"]}
 
 

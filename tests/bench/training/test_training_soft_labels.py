@@ -22,9 +22,9 @@ from ganiq.bench.training.loader import Loader
 from ganiq.bench.training.parallel import World
 from ganiq.bench.training.predict import predict
 from ganiq.bench.weights.load import tensors_from
-from soft_label_cases import SHOWN, folder_of, scores_of, watch
+from soft_label_cases import SHOWN, folder_of, people_of, pool_of, watch
 from test_training_loop import toml
-from training_cases import HINT, REG, document, picture, worse
+from training_cases import HINT, REG, document, worse
 
 REFERENCES, LEVELS = 12, 6
 TEACHER = {
@@ -50,27 +50,13 @@ def described(**changes: Any) -> recipes.Recipe:
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images without references, each of its own content: the noisier, the lower is its score of about 3000."""
-    rows = []
-    for n in range(40):
-        level = 1 + n % 4
-        rows.append((f"i{n:02d}", worse(picture(400 + n), "noise", level, n), {"score": 3400 - 100 * level + n % 7}))
-    return folder_of(tmp_path_factory.mktemp("people") / "people", rows, better="higher")
+    return people_of(tmp_path_factory.mktemp("people") / "people", 400)
 
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images with references, blurred: what people were never asked about. Scores of two metrics are there."""
-    rows, gmsd = [], {}
-    for r in range(REFERENCES):
-        pixels = picture(500 + r)
-        rows.append((f"r{r:02d}", pixels, {"role": "reference"}))
-        for level in range(1, LEVELS + 1):
-            key = f"r{r:02d}-{level}"
-            rows.append((key, worse(pixels, "blur", 2 * level, r), {"reference": f"r{r:02d}.png", "group": f"r{r}"}))
-            gmsd[key] = 0.05 * level + 0.001 * r
-    folder = folder_of(tmp_path_factory.mktemp("pool") / "pool", rows)
-    scores_of(folder, {"gmsd": gmsd, "dss": {key: 1 - 2 * value for key, value in gmsd.items()}})  # type: ignore[arg-type]
-    return folder
+    return pool_of(tmp_path_factory.mktemp("pool") / "pool", 500, REFERENCES, LEVELS)
 
 
 class Ran:
