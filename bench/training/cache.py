@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 BATCH = 16
+MOST = 2
+"""Times the space that pictures of very different sizes may take of what they need."""
 SAVE = 32
 """Pictures between two records of how far it is."""
 
@@ -81,7 +83,8 @@ def features(
         pixels: pictures.
         numbers: which of them.
         side: of the crops.
-        crops: of the fixed grid, per picture; 0: as many as cover it, which must be the same for all.
+        crops: of the fixed grid, per picture; 0: as many as cover it; a picture that needs fewer than others repeats its
+            own, which are never read.
         home: folder of all such stores.
         device: where the trunk runs; it is not part of the identity.
         progress: told how far it is.
@@ -100,14 +103,14 @@ def features(
             code="E-CFG",
         )
     wanted = tuple(sorted(set(numbers)))
-    counts = {len(_grid(pixels, n, side, crops)) for n in wanted}
-    if len(counts) > 1:
+    counts = [len(_grid(pixels, n, side, crops)) for n in wanted]
+    count = max(counts, default=1)
+    if count * len(counts) > MOST * sum(counts):
         raise UsageError(
-            "features can only be stored of pictures that the same number of crops covers; write crops = 5, or "
-            "cached = false",
+            f"features are stored of as many crops per picture as the largest needs: {count}, and they need "
+            f"{sum(counts) / len(counts):.1f} on average; write crops = 5, or cached = false",
             code="E-CFG",
         )
-    count = max(counts, default=1)
     identity = {"version": VERSION, "trunk": trunk, "pixels": pixels.digest, "numbers": wanted, "side": side}
     folder = home / f"features-{digest({**identity, 'crops': crops})[:32]}"
     note = folder / "done.json"
@@ -126,7 +129,8 @@ def features(
     try:
         while done < len(wanted):
             part = wanted[done : done + max(1, BATCH // count)]
-            pieces = [cut(pixels[n], _grid(pixels, n, side, crops), side) for n in part]
+            grids = [_grid(pixels, n, side, crops) for n in part]
+            pieces = [cut(pixels[n], (own * count)[:count], side) for n, own in zip(part, grids)]
             x = torch.from_numpy(np.concatenate(pieces)).permute(0, 3, 1, 2).to(device, torch.float32) / 255
             with torch.inference_mode():
                 taps = [tap.float().cpu().numpy() for tap in network.extract(x)]

@@ -98,7 +98,7 @@ class _Training:
         self.train, self.valid, test = (data.select(part) for part in (split.train, split.valid, split.test))
         if pool is not None:
             guard({"the pool": pool, "validation": self.valid, "test": test})
-        human = any(s.labels == "human" or (s.labels == "teacher" and s.data != "pool") for s in recipe.stages)
+        human = any(s.labels == "human" or s.data != "pool" for s in recipe.stages)
         known = [s.score for s in self.train.samples if s.score is not None]
         asked = [t for s in recipe.stages for t in s.terms if s.labels == "human" or t.of == "people"]
         if human and any(t.loss for t in asked) and not known:
@@ -231,7 +231,7 @@ class _Training:
         answers = self._answers() if stage.labels == "teacher" else None
         loader, valid = self.feeding.loaders(stage, self.student, self.teacher, distils=distils, pool=answers)
         stack.enter_context(optim.held(learner, stage.freeze))
-        scale = None if stage.labels == "pseudo" else self.train.scale
+        scale = None if stage.labels == "pseudo" and stage.data == "pool" else self.train.scale
         objective = Objective.of(stage, self.teacher or self.student, self.student, self.scaler, scale, world, device)
         steps_of = optim.optimizer(learner, objective.modules, stage)
         average = optim.Average(stage.keep, stage.decay)

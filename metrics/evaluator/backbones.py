@@ -48,6 +48,8 @@ class Backbone:
     options: tuple[tuple[str, Any], ...] = ()
     trim: tuple[str, ...] = ()
     """Children that no map needs."""
+    middle: int = 0
+    """Blocks before the second map, where the network can be run in two halves; 0: it cannot."""
 
     def normalise(self, images: Tensor) -> Tensor:
         import torch
@@ -58,6 +60,26 @@ class Backbone:
     def __call__(self, module: Module, images: Tensor) -> list[Tensor]:
         """(N,3,H,W) in [0,1] -> maps (N,C,h,w)."""
         return self.maps(module, self.normalise(images))
+
+    def second_half(self, module: Module) -> list[Module]:
+        """The blocks that ``late`` runs.
+
+        Raises:
+            ValueError: this network has no halves.
+        """
+        if not self.middle:
+            halved = ", ".join(name for name, entry in BACKBONES.items() if entry.middle)
+            raise ValueError(f"the backbone {self.name} cannot be run in two halves; choose one of {halved}")
+        return list(module.blocks[self.middle :])
+
+    def early(self, module: Module, images: Tensor) -> list[Tensor]:
+        """Images as for a call -> the first two maps, where there is a second half."""
+        value = module.bn1(module.conv_stem(self.normalise(images)))
+        return _tapped(module, value, range(self.middle))
+
+    def late(self, module: Module, second: Tensor) -> list[Tensor]:
+        """The second map -> the last two."""
+        return _tapped(module, second, range(self.middle, len(module.blocks)))
 
     def build(self, *, pretrained: bool = True) -> Module:
         """The network with its published weights, or with seeded random parameters.
@@ -112,6 +134,15 @@ def _listed(module: Any, images: Tensor) -> list[Tensor]:
     return list(module(images))
 
 
+def _tapped(module: Any, value: Tensor, blocks: range) -> list[Tensor]:
+    found = []
+    for number in blocks:
+        value = module.blocks[number](value)
+        if number in _EFFICIENT:
+            found.append(value)
+    return found
+
+
 def _inception(module: Any, x: Tensor) -> list[Tensor]:
     for name in ("conv2d_1a", "conv2d_2a", "conv2d_2b", "maxpool_3a", "conv2d_3b", "conv2d_4a", "maxpool_5a"):
         x = getattr(module, name)(x)
@@ -147,6 +178,8 @@ def _vit(module: Any, x: Tensor) -> list[Tensor]:
     return module.forward_intermediates(x, indices=[2, 5, 8, 11], intermediates_only=True)
 
 
+_EFFICIENT = (1, 2, 4, 6)
+"""Blocks of an EfficientNet after which timm takes its maps at strides 4 to 32."""
 _FOUR = {"strides": (4, 8, 16, 32), "maps": _listed}
 _TAIL = ("mixed_6a", "repeat_1", "mixed_7a", "repeat_2", "block8", "conv2d_7b")
 _HEAD = ("global_pool", "head_drop", "classif")
@@ -158,7 +191,7 @@ BACKBONES: dict[str, Backbone] = {
         *(
             Backbone(
                 f"lite{n}", f"tf_efficientnet_lite{n}", f"efficientnet/lite{n}", channels, norm=HALF,
-                indices=(1, 2, 3, 4), **_FOUR,
+                indices=(1, 2, 3, 4), middle=3, **_FOUR,
             )
             for n, channels in enumerate(((24, 40, 112, 320), (24, 40, 112, 320), (24, 48, 120, 352)))
         ),

@@ -60,10 +60,14 @@ class Evaluator(nn.Module):
         """Identity of everything ``extract`` depends on; empty if it changes in training."""
         if any(p.requires_grad for p in self.backbone.parameters()):
             return ""
+        return f"{self.source.name}:{self.published}:{self.cap}{'+spread' * self.spread}:{self.preparation}"
+
+    @property
+    def published(self) -> str:
+        """Digest of the backbone's published weights."""
         from ...bench.weights import digest_of
 
-        weights = digest_of(self.source.slot) if self.pretrained else "random"
-        return f"{self.source.name}:{weights}:{self.cap}{'+spread' * self.spread}:{self.preparation}"
+        return digest_of(self.source.slot) if self.pretrained else "random"
 
     @property
     def preparation(self) -> str:

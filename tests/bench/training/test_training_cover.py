@@ -130,13 +130,22 @@ def test_every_image_is_scored_on_as_many_crops_as_cover_it(sizes: TrainingSet) 
 # --- what is stored ------------------------------------------------------------------------------------------
 
 
-def test_features_of_covers_need_as_many_crops_of_every_picture(sizes: TrainingSet, tmp_path: Path) -> None:
+def test_features_of_covers_are_stored_for_the_largest(
+    sizes: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = seam.network({"net": "tiny_evaluators:Tiny", "role": "NR"})
     a, b, c, d = images_of(sizes)
-    for wrong in ([a, c], [a, b, d], [c, d]):
-        with pytest.raises(UsageError, match="the same number of crops"):
-            cache.features(network, sizes.pixels, wrong, SIDE, 0, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "MOST", 1.5)
+        with pytest.raises(UsageError, match=r"the largest needs: 6, and they need 3\.5 on average; write crops = 5"):
+            cache.features(network, sizes.pixels, [d, c], SIDE, 0, tmp_path)
     assert not list(tmp_path.iterdir())
+    mixed = cache.features(network, sizes.pixels, [a, c, d], SIDE, 0, tmp_path)
+    assert mixed.crops == 6
+    assert mixed.take([(d, [0, 1, 5])])[0].std(1).max() == 0  # the only crop, again and again
+    for number, count in ((a, 4), (c, 6), (d, 1)):
+        own = cache.features(network, sizes.pixels, [number], SIDE, 0, tmp_path)
+        assert torch.equal(own.take([(number, range(count))])[0], mixed.take([(number, range(count))])[0])
     found = cache.features(network, sizes.pixels, [a, b], SIDE, 0, tmp_path)
     assert found.crops == 4
     again = cache.features(network, sizes.pixels, [b, a], SIDE, 0, tmp_path)

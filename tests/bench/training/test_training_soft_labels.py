@@ -557,3 +557,14 @@ def test_what_half_precision_cannot_hold_is_refused() -> None:
 
 def test_a_set_knows_whether_its_scores_are_learned(waves: Path, home: Path) -> None:
     assert not data.load(read_set(waves), home).learned
+
+
+def test_people_are_scaled_beside_pseudo_labels_too(people: Path, pool: Path, home: Path, tmp_path: Path) -> None:
+    stage = {**STUDENT, "labels": "pseudo", "epochs": 1}
+    ran = trained(described(stages=[stage], teacher=None), people, tmp_path / "out", home, pool=pool)
+    assert ran.card["label"]["kind"] == "min-max"
+    found = ran.labels("student")
+    assert {flag for _, flag in found.values()} == {True, False}
+    for wanted in (True, False):
+        values = [y for y, flag in found.values() if flag is wanted]
+        assert 0 <= min(values) < 0.3 < 0.7 < max(values) <= 1  # people's scores are about 3000

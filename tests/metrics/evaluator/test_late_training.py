@@ -1,0 +1,120 @@
+"""A student of which the second half of the backbone learns, on what the first half said once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from evaluator_cases import made, seen
+from ganiq.metrics.evaluator.backbones import backbone
+from ganiq.metrics.evaluator.build import parameters
+from ganiq.metrics.evaluator.parts_net import folded
+from ganiq.metrics.evaluator.views import Views
+from torch import nn
+
+LATE = {"net": "slkd", "moments": True, "late": True, "hidden": 16}
+
+
+def jumbled(network: nn.Module) -> nn.Module:
+    """With statistics of batch normalisation as no fresh network has them."""
+    made_of = torch.Generator().manual_seed(3)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3, generator=made_of)
+            module.running_var.uniform_(0.5, 2, generator=made_of)
+            nn.init.uniform_(module.weight, 0.5, 1.5, generator=made_of)
+            nn.init.uniform_(module.bias, -0.3, 0.3, generator=made_of)
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", ["lite0", "lite2"])
+def test_two_halves_are_the_whole(name: str) -> None:
+    source = backbone(name)
+    module = jumbled(source.build(pretrained=False))
+    x = torch.rand(2, 3, 96, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = source(module, x)
+        early = source.early(module, x)
+        assert [m.shape for m in (*early, *source.late(module, early[-1]))] == [m.shape for m in whole]
+        for a, b in zip((*early, *source.late(module, early[-1])), whole):
+            assert torch.equal(a, b)
+        assert tuple(m.shape[1] for m in whole) == source.channels
+
+
+def test_a_network_without_halves_says_so() -> None:
+    source = backbone("mobilenetv3")
+    with pytest.raises(ValueError, match="mobilenetv3 cannot be run in two halves; choose one of lite0, lite1, lite2"):
+        source.second_half(source.build(pretrained=False))
+
+
+def test_folding_changes_nothing_but_the_names() -> None:
+    source = backbone("lite0")
+    plain, other = (jumbled(source.build(pretrained=False)) for _ in range(2))
+    assert folded(other) is other
+    assert not [m for m in other.modules() if isinstance(m, nn.BatchNorm2d)]
+    x = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        for a, b in zip(source(plain, x), source(other.train(), x)):  # nothing depends on the mode
+            assert torch.allclose(a, b, atol=1e-4 * float(a.abs().max()))
+            assert float(a.std()) > 1e-3
+    with pytest.raises(ValueError, match="follows no convolution"):
+        folded(nn.Sequential(nn.BatchNorm2d(3)))
+
+
+def test_late_training_starts_from_the_same_function() -> None:
+    plain, late = made(**{**LATE, "late": False}).eval(), made(**LATE).eval()
+    late.head.load_state_dict(plain.head.state_dict())
+    views = seen(3, 2, 96, aux=False)
+    with torch.no_grad():
+        a, b = plain(views), late(views)
+    assert torch.allclose(a["score"], b["score"], atol=1e-5)
+    assert a["score"].std() > 1e-3
+    assert torch.allclose(a["sem"], b["sem"], atol=1e-4)
+    for name in ("bb.l2", "bb.l3", "bb.l4"):
+        assert torch.allclose(a[name], b[name], atol=1e-4)
+        assert late.widths[name] == b[name].shape[1]
+
+
+def test_stored_halves_score_as_the_images_do() -> None:
+    model = made(**LATE).eval()
+    views = seen(2, 3, 75, aux=False)
+    assert views.x is not None
+    with torch.no_grad():
+        stored = [tap.unflatten(0, (2, 3)) for tap in model.extract(views.x.flatten(0, 1))]
+        assert [tuple(tap.shape[2:]) for tap in stored] == [(40, 10, 10), (40, 5, 5), (256, 1, 1)]
+        a, b = model(views), model(Views(features=stored))
+        assert torch.allclose(a["score"], b["score"], atol=1e-6)
+        half = [tap.half().float() for tap in stored]
+        assert torch.allclose(model(Views(features=half))["score"], a["score"], atol=2e-3)
+    with pytest.raises(ValueError, match="neither images nor features"):
+        model(Views())
+
+
+def test_only_the_second_half_learns_and_the_store_stays_true() -> None:
+    model = made(**LATE).train()
+    views = seen(2, 1, 64, aux=False)
+    assert views.x is not None
+    name, before = model.trunk, model.extract(views.x.flatten(0, 1))
+    assert "early" in name
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-2)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(views)["score"].square().sum().backward()
+        optimizer.step()
+    begins = ("backbone.conv_stem", "backbone.blocks.0.", "backbone.blocks.1.", "backbone.blocks.2.")
+    for key, value in model.named_parameters():
+        assert value.requires_grad == (not key.startswith(begins)), key
+        if value.requires_grad:
+            assert value.grad is not None
+            assert value.grad.abs().sum() > 0, key
+    assert model.trunk == name
+    assert all(torch.equal(a, b) for a, b in zip(before, model.extract(views.x.flatten(0, 1))))
+    counts = parameters(model)
+    assert counts["frozen"] < 60_000 < 2_800_000 < counts["trainable"]
+
+
+def test_late_training_wants_moments_and_a_learning_backbone() -> None:
+    for wrong in ({"moments": False}, {"frozen": True}):
+        with pytest.raises(ValueError, match="late training wants moments = true"):
+            made(**{**LATE, **wrong})
+    with pytest.raises(ValueError, match="cannot be run in two halves"):
+        made(**LATE, backbone="mobilenetv3")
