@@ -83,8 +83,8 @@ def features(
         pixels: pictures.
         numbers: which of them.
         side: of the crops.
-        crops: of the fixed grid, per picture; 0: as many as cover it; a picture that needs fewer than others repeats its
-            own, which are never read.
+        crops: of the fixed grid, per picture; 0: as many as cover it. A picture that needs fewer than another
+            repeats its own, which are never read.
         home: folder of all such stores.
         device: where the trunk runs; it is not part of the identity.
         progress: told how far it is.
