@@ -20,7 +20,7 @@ from ..atomic import explained, write_text
 from ..errors import UsageError
 from ..progress import Progress, Silent
 from ..spec import digest
-from .crops import Crop, cut, grid
+from .crops import Crop, Side, both, cut, grid
 from .pixels import Pixels
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def features(
     network: Any,
     pixels: Pixels,
     numbers: Sequence[int],
-    side: int,
+    side: Side,
     crops: int,
     home: Path,
     *,
@@ -82,7 +82,7 @@ def features(
         network: with ``extract`` and ``trunk``.
         pixels: pictures.
         numbers: which of them.
-        side: of the crops.
+        side: of the crops; smaller pictures are continued by reflection.
         crops: of the fixed grid, per picture; 0: as many as cover it. A picture that needs fewer than another
             repeats its own, which are never read.
         home: folder of all such stores.
@@ -151,9 +151,9 @@ def features(
     return Features(folder, shapes, wanted, count)
 
 
-def _grid(pixels: Pixels, number: int, side: int, crops: int) -> list[Crop]:
-    height, width = pixels.size(number)
-    return grid(max(height, side), max(width, side), side, crops)
+def _grid(pixels: Pixels, number: int, side: Side, crops: int) -> list[Crop]:
+    height, width = (max(n, wanted) for n, wanted in zip(pixels.size(number), both(side)))
+    return grid(height, width, side, crops)
 
 
 def _map(folder: Path, tap: int, shape: tuple[int, ...], mode: Any) -> Any:

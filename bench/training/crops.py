@@ -2,7 +2,8 @@
 
 Nothing depends on the order of images, on the batch or on the number of processes. A reference is cut where its image
 is; a non-aligned or re-distorted picture has a stream of its own. Crops are flipped and turned by 90 degrees and
-nothing else: resampling would change the quality that is to be judged.
+nothing else: resampling would change the quality that is to be judged. A network may also see images whole up to some
+side; crops are then as large as the image where that is smaller, and a larger one is covered.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+Side = int | tuple[int, int]
+"""Of a crop: of a square, or height and width."""
+SMALLEST = 64
+"""Side below which an image that is seen whole is continued by reflection."""
 
 
 class Crop(NamedTuple):
@@ -30,21 +36,33 @@ def rng(seed: int, *names: object) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")))
 
 
-def padded(picture: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+def frame(size: Sequence[int], largest: int) -> tuple[int, int]:
+    """Height and width of the crops of an image that is seen whole up to ``largest``."""
+    height, width = (min(largest, max(n, SMALLEST)) for n in size)
+    return height, width
+
+
+def both(side: Side) -> tuple[int, int]:
+    """Height and width."""
+    return (side, side) if isinstance(side, int) else side
+
+
+def padded(picture: npt.NDArray[np.uint8], side: Side) -> npt.NDArray[np.uint8]:
     """A picture smaller than the crop, continued by reflection to its size."""
     height, width = picture.shape[:2]
-    if height >= side and width >= side:
+    missing = [max(0, wanted - n) for wanted, n in zip(both(side), (height, width))]
+    if not any(missing):
         return picture
-    low = [(max(0, side - n) // 2, max(0, side - n) - max(0, side - n) // 2) for n in (height, width)]
+    low = [(n // 2, n - n // 2) for n in missing]
     return np.pad(picture, [*low, (0, 0)], mode="symmetric" if min(height, width) == 1 else "reflect")
 
 
-def grid(height: int, width: int, side: int, count: int = 5) -> list[Crop]:
+def grid(height: int, width: int, side: Side, count: int = 5) -> list[Crop]:
     """The first ``count`` of ten fixed crops: the corners, the middle, and the mirror images of these five; a single
     one is the middle, and 0 stands for as many as cover the picture."""
     if not count:
         return cover(height, width, side)
-    down, across = max(0, height - side), max(0, width - side)
+    down, across = (max(0, n - wanted) for n, wanted in zip((height, width), both(side)))
     middle = Crop(down // 2, across // 2)
     if count == 1:
         return [middle]
@@ -52,9 +70,9 @@ def grid(height: int, width: int, side: int, count: int = 5) -> list[Crop]:
     return [*five, *(crop._replace(flip=True) for crop in five)][:count]
 
 
-def cover(height: int, width: int, side: int) -> list[Crop]:
+def cover(height: int, width: int, side: Side) -> list[Crop]:
     """The fewest crops that leave no pixel out, evenly spread, row by row."""
-    tops, lefts = (_spread(size, side) for size in (height, width))
+    tops, lefts = (_spread(size, wanted) for size, wanted in zip((height, width), both(side)))
     return [Crop(top, left) for top in tops for left in lefts]
 
 
@@ -77,12 +95,13 @@ def draw(
     return crops
 
 
-def cut(picture: npt.NDArray[np.uint8], crops: Sequence[Crop], side: int) -> npt.NDArray[np.uint8]:
-    """(m, side, side, 3) of one picture."""
+def cut(picture: npt.NDArray[np.uint8], crops: Sequence[Crop], side: Side) -> npt.NDArray[np.uint8]:
+    """(m, side, side, 3) of one picture, or (m, height, width, 3)."""
+    height, width = both(side)
     whole = padded(picture, side)
     pieces = []
     for crop in crops:
-        piece = whole[crop.top : crop.top + side, crop.left : crop.left + side]
+        piece = whole[crop.top : crop.top + height, crop.left : crop.left + width]
         if crop.flip:
             piece = piece[:, ::-1]
         pieces.append(np.rot90(piece, crop.turn))

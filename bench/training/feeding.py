@@ -85,7 +85,15 @@ class Feeding:
                 name, network = ("student", student) if recipe.shared or which == "student" else ("teacher", teacher)
                 for kind in ("x", *({net.shown} - {"none"})):
                     stored[name, kind] = self._stored(network, kind, [*chosen, *valid])
-        common = (self.scaler, self.beside, kinds, recipe.seed, self.device, stored, recipe.crops)
+        learner = teacher if stage.train == "teacher" else student
+        largest = _largest(learner)
+        if largest and (len(nets) > 1 or kinds or not stage.cached):
+            raise UsageError(
+                f"stage {stage.name}: a network that sees images whole learns alone, on stored features; write "
+                "cached = true and labels = 'teacher'",
+                code="E-CFG",
+            )
+        common = (self.scaler, self.beside, kinds, recipe.seed, self.device, stored, recipe.crops, largest)
         drawn = recipe.views.model_copy(update={"crop": stage.crop or recipe.views.crop})
         return Loader(chosen, drawn, *common), Loader(valid, recipe.views, *common)
 
@@ -109,14 +117,26 @@ class Feeding:
         ]
         for pixels, number in [*places, *(self.beside.pool if kind == "nar" else ())]:
             numbers.setdefault(pixels.digest, (pixels, set()))[1].add(number)
-        side, crops = self.recipe.views.crop, self.recipe.crops
+        side, crops, largest = self.recipe.views.crop, self.recipe.crops, _largest(network)
+        common = {"device": self.device, "progress": self.progress}
         with self.world.turns():
             return {
                 name: features(
-                    network, pixels, sorted(which), side, crops, self.home, device=self.device, progress=self.progress
+                    network,
+                    pixels,
+                    sorted(which),
+                    pixels.frame(largest) if largest else side,
+                    crops,
+                    self.home,
+                    **common,
                 )
                 for name, (pixels, which) in numbers.items()
             }
+
+
+def _largest(network: Any) -> int:
+    """Side up to which it sees images whole; 0 where it sees crops."""
+    return int(getattr(network, "largest", 0))
 
 
 def held_out(pool: TrainingSet, seed: int) -> set[str]:

@@ -12,14 +12,17 @@ import numpy as np
 from . import seam
 from .beside import Beside, Entry
 from .cache import Features
-from .crops import Crop, cut, draw, grid, rng
+from .crops import Crop, Side, both, cut, draw, frame, grid, rng
 from .labels import Scaler
 from .noise import disturb
+from .pixels import Pixels
 from .recipe import Cut, Net
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+Taps = "list[Tensor | list[Tensor]]"
+"""Per tap: of all images, or one by one where they differ in size."""
 ALIGNED = ("ref", "degraded")
 """Kinds that are cut where the image is."""
 
@@ -38,8 +41,8 @@ class Batch:
     ids: list[dict[str, str]]
     people: Tensor
     """(B,) whether the label is people's."""
-    features: dict[tuple[str, str], list[Tensor]] = field(default_factory=dict)
-    """By (network, kind), ``x`` for the image itself: taps of (B, m, C, h, w)."""
+    features: dict[tuple[str, str], Taps] = field(default_factory=dict)
+    """By (network, kind), ``x`` for the image itself."""
 
     def views(self, which: str, net: Net, *, noise: bool = False) -> Any:
         """As one network takes them: with what its role is shown, and stored features where there are any."""
@@ -75,6 +78,8 @@ class Loader:
     stored: Mapping[tuple[str, str], Mapping[str, Features]] = field(default_factory=dict)
     """By (network, kind): features by the digest of the pixels they were taken from."""
     crops: int = 5
+    largest: int = 0
+    """Side up to which images are seen whole, as many crops as cover larger ones; 0: crops of the views' size."""
 
     def random(self, places: Sequence[int], *names: object, noise: bool = False) -> Batch:
         """Views drawn for an epoch that ``names`` name."""
@@ -100,7 +105,8 @@ class Loader:
     def count(self, entry: Entry) -> int:
         """Fixed crops of an entry."""
         data, sample = entry
-        return self.crops or len(grid(*data.pixels.size(sample.image), self.views.crop, 0))
+        size = data.pixels.size(sample.image)
+        return self.crops or len(grid(*size, self._side(data.pixels, size), 0))
 
     def fixed(self, places: Sequence[int], which: Sequence[int]) -> Batch:
         """These crops of the fixed grid, for networks that see so many at once."""
@@ -134,9 +140,16 @@ class Loader:
         return draw(stream, height, width, v.crop, v.patches, flips=v.flips, turns=v.turns)
 
     def _grid(self, pixels: Any, number: int, which: Sequence[int]) -> np.ndarray:
-        height, width = (max(n, self.views.crop) for n in pixels.size(number))
-        places = grid(height, width, self.views.crop, self.crops)
-        return cut(pixels[number], [places[n] for n in which], self.views.crop)
+        size = pixels.size(number)
+        side = self._side(pixels, size)
+        height, width = (max(n, wanted) for n, wanted in zip(size, both(side)))
+        places = grid(height, width, side, self.crops)
+        return cut(pixels[number], [places[n] for n in which], side)
+
+    def _side(self, pixels: Pixels, size: tuple[int, int]) -> Side:
+        if not self.largest:
+            return self.views.crop
+        return pixels.frame(self.largest) if self.stored else frame(size, self.largest)
 
     def _from_features(self, chosen: Sequence[Entry], names: tuple[object, ...]) -> Batch:
         which = []
@@ -153,10 +166,9 @@ class Loader:
 
     def _taps(
         self, chosen: Sequence[Entry], which: Sequence[Mapping[str, Sequence[int]]], names: tuple[object, ...]
-    ) -> dict[tuple[str, str], list[Tensor]]:
-        import torch
+    ) -> dict[tuple[str, str], Taps]:
 
-        answer: dict[tuple[str, str], list[Tensor]] = {}
+        answer: dict[tuple[str, str], Taps] = {}
         for (network, kind), by_pixels in self.stored.items():
             rows = []
             for entry, own in zip(chosen, which):
@@ -165,8 +177,16 @@ class Loader:
                 else:
                     pixels, number = self.beside.place(kind, entry, *names)
                 rows.append([t[0] for t in by_pixels[pixels.digest].take([(number, own[kind])])])
-            answer[network, kind] = [torch.stack(taps).to(self.device) for taps in zip(*rows)]
+            answer[network, kind] = [self._stacked(taps) for taps in zip(*rows)]
         return answer
+
+    def _stacked(self, taps: Sequence[Tensor]) -> Tensor | list[Tensor]:
+        """(B, m, C, h, w); where images of several sizes meet, B times (m, C, h, w)."""
+        import torch
+
+        if len({tap.shape for tap in taps}) == 1:
+            return torch.stack(list(taps)).to(self.device)
+        return [tap.to(self.device) for tap in taps]
 
     def _tensor(self, pieces: Sequence[np.ndarray]) -> Tensor:
         import torch
@@ -180,7 +200,7 @@ class Loader:
         x: Tensor | None,
         aux: dict[str, Tensor],
         noisy: Tensor | None,
-        features: dict[tuple[str, str], list[Tensor]] | None = None,
+        features: dict[tuple[str, str], Taps] | None = None,
     ) -> Batch:
         import torch
 

@@ -22,6 +22,7 @@ from ..atomic import explained, sync_folder, write_text
 from ..errors import IntegrityError
 from ..progress import Progress, Silent
 from ..spec import digest
+from .crops import frame
 from .likeness import phash
 
 Picture = npt.NDArray[np.uint8]
@@ -52,6 +53,10 @@ class Pixels:
     def size(self, number: int) -> tuple[int, int]:
         """Height and width."""
         return self.rows[number]["height"], self.rows[number]["width"]
+
+    def frame(self, largest: int) -> tuple[int, int]:
+        """Height and width of the crops in which all of these are seen whole up to ``largest``."""
+        return frame([max(row[name] for row in self.rows) for name in ("height", "width")], largest)
 
     def phash(self, number: int) -> int:
         return int(self.rows[number]["phash"], 16)

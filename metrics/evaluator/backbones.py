@@ -15,7 +15,7 @@ their file is added by hand.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class Backbone:
         return self.maps(module, self.normalise(images))
 
     def second_half(self, module: Module) -> list[Module]:
-        """The blocks that ``late`` runs.
+        """The blocks after the second map.
 
         Raises:
             ValueError: this network has no halves.
@@ -75,11 +75,11 @@ class Backbone:
     def early(self, module: Module, images: Tensor) -> list[Tensor]:
         """Images as for a call -> the first two maps, where there is a second half."""
         value = module.bn1(module.conv_stem(self.normalise(images)))
-        return _tapped(module, value, range(self.middle))
+        return _tapped(module.blocks[: self.middle], value, 0)
 
-    def late(self, module: Module, second: Tensor) -> list[Tensor]:
-        """The second map -> the last two."""
-        return _tapped(module, second, range(self.middle, len(module.blocks)))
+    def late(self, half: Iterable[Module], second: Tensor) -> list[Tensor]:
+        """Blocks of a second half, and a second map -> the last two maps."""
+        return _tapped(half, second, self.middle)
 
     def build(self, *, pretrained: bool = True) -> Module:
         """The network with its published weights, or with seeded random parameters.
@@ -134,10 +134,10 @@ def _listed(module: Any, images: Tensor) -> list[Tensor]:
     return list(module(images))
 
 
-def _tapped(module: Any, value: Tensor, blocks: range) -> list[Tensor]:
+def _tapped(blocks: Iterable[Any], value: Tensor, first: int) -> list[Tensor]:
     found = []
-    for number in blocks:
-        value = module.blocks[number](value)
+    for number, block in enumerate(blocks, first):
+        value = block(value)
         if number in _EFFICIENT:
             found.append(value)
     return found

@@ -50,6 +50,9 @@ class Evaluator(nn.Module):
         self.widths: dict[str, int] = {f"bb.l{i}": c for i, c in enumerate(self.source.channels, 1)}
         """Channels of what the trace holds, for adapters."""
         self.pretrained = pretrained
+        self.largest = 0
+        """Side up to which images are seen whole, and larger ones in as many crops as cover them; 0: the crops are of
+        the training's size."""
 
     @property
     def needs_aux(self) -> bool:
@@ -122,7 +125,7 @@ class Evaluator(nn.Module):
         first = views.x if views.features is None else views.features[0]
         if first is None:
             raise ValueError(f"{type(self).__name__} was given neither images nor features; pass one of them")
-        batch, patches = first.shape[:2]
+        batch, patches = first.shape[:2] if not isinstance(first, list) else (len(first), len(first[0]))
         if self.patches is not None and patches != self.patches:
             raise ValueError(f"{type(self).__name__} judges {self.patches} patches per image, and {patches} were given")
         return batch, patches

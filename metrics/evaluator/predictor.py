@@ -3,7 +3,8 @@
 Protocol: RGB in [0,1], no resizing; crops of the training's size and the mean of their scores. The file says how many:
 five are the corners and the centre, 0 stands for as many as cover the image, evenly spread (a network that judges
 several patches together is shown the four corners, or the five crops and their mirror images, as it was built for).
-Smaller images are extended by reflection. Each image is scored by itself, in
+Smaller images are extended by reflection. A network may say that it sees images whole up to a side: then crops of that
+side cover what is larger, and only what has fewer than 64 pixels is extended. Each image is scored by itself, in
 evaluation mode, without random numbers; the answer is in the units of the labels, higher is better.
 """
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ...bench.weights import BadWeights, load_strict
 from ..inputs import single
 from ..memory import recall
+from .moments import LEAST
 from .views import Views
 
 if TYPE_CHECKING:
@@ -114,8 +116,9 @@ class Predictor:
 
     def _views(self, image: Tensor) -> Tensor:
         """Crops as so many samples of one patch, or as the patches of one sample."""
-        patches = self.network.patches
-        return crops(image.to(self.device), self.crop, patches or self.crops).unsqueeze(1 if patches is None else 0)
+        patches, largest = self.network.patches, self.network.largest
+        side = frame(image, largest) if largest else self.crop
+        return crops(image.to(self.device), side, patches or self.crops).unsqueeze(1 if patches is None else 0)
 
     def _maps(self, reference: Tensor) -> list[Tensor]:
         import torch
@@ -125,8 +128,8 @@ class Predictor:
         return [torch.cat(taps).unflatten(0, views.shape[:2]) for taps in zip(*found)]
 
 
-def crops(image: Tensor, side: int, count: int = 5) -> Tensor:
-    """(3,H,W) -> (count,3,side,side): the corners, the centre, then the mirror images of these five.
+def crops(image: Tensor, side: int | tuple[int, int], count: int = 5) -> Tensor:
+    """(3,H,W) -> (count,3,side,side) or (count,3,*side): corners, centre, then the mirror images of these five.
 
     A single one is the centre; 0 stands for the fewest that leave no pixel out, evenly spread.
 
@@ -137,16 +140,23 @@ def crops(image: Tensor, side: int, count: int = 5) -> Tensor:
 
     if not 0 <= count <= 10:
         raise ValueError(f"there are 10 fixed crops, and {count} were asked for")
-    image = extended(image, side)
-    down, right = image.shape[1] - side, image.shape[2] - side
+    height, width = (side, side) if isinstance(side, int) else side
+    image = extended(image, (height, width))
+    down, right = image.shape[1] - height, image.shape[2] - width
     places = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
     if count == 1:
         places = places[-1:]
     elif not count:
-        places = [(y, x) for y in _spread(down, side) for x in _spread(right, side)]
+        places = [(y, x) for y in _spread(down, height) for x in _spread(right, width)]
         count = len(places)
-    found = [image[:, y : y + side, x : x + side] for y, x in places]
+    found = [image[:, y : y + height, x : x + width] for y, x in places]
     return torch.stack([*found, *(crop.flip(-1) for crop in found)][:count])
+
+
+def frame(image: Tensor, largest: int) -> tuple[int, int]:
+    """Height and width of the crops of an image (3,H,W) that is seen whole up to ``largest``."""
+    height, width = (min(largest, max(n, LEAST)) for n in image.shape[1:])
+    return height, width
 
 
 def _spread(room: int, side: int) -> list[int]:
@@ -154,11 +164,11 @@ def _spread(room: int, side: int) -> list[int]:
     return [round(room * n / steps) for n in range(steps + 1)] if steps else [0]
 
 
-def extended(image: Tensor, side: int) -> Tensor:
-    """An image of at least ``side`` pixels each way, by reflection at its borders, on both sides alike."""
+def extended(image: Tensor, sides: tuple[int, int]) -> Tensor:
+    """An image of at least that height and width, by reflection at its borders, on both sides alike."""
     import torch
 
-    for axis in (1, 2):
+    for axis, side in enumerate(sides, 1):
         size = image.shape[axis]
         missing = max(side - size, 0)
         if missing:

@@ -4,26 +4,32 @@ Sang et al.: Image quality assessment based on self-supervised learning and know
 Communication and Image Representation 90, 2023. doi:10.1016/j.jvcir.2022.103708. Sizes are this project's.
 
 With ``bins`` the head gives a distribution over that many equal bins of [0,1], and the score is its mean. With
-``moments`` it reads mean and deviation of every tap, at full and half size, and not the mean of the last tap alone.
-With ``late`` only the second half of the backbone learns: what the first half says of an image never changes, and can
-be stored.
+``moments`` it reads mean and deviation of every tap, at full and half size, and not the mean of the last tap alone; of
+a frozen backbone they can be stored. With ``late`` the deep half of the backbone exists twice: as published, for the
+image in full size, and one that learns, for the image in half size. Everything else never changes and can be stored.
 """
 
 from __future__ import annotations
+
+from copy import deepcopy
+from itertools import groupby
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base_net import Evaluator, judged, levels
-from .moments import SCALES, levelled, pooled
+from .moments import SCALES, described, levelled, pooled
 from .parts_net import folded, regressor
 from .trace import Trace
 from .views import Views
 
+WINDOW = 0.875
+"""Of each side of a stored map: what is seen of it in training."""
+
 
 class Plain(Evaluator):
-    """Role ``NR``; the backbone is trained along unless ``frozen``."""
+    """Role ``NR``; the backbone is trained along unless ``frozen`` or ``late``."""
 
     def __init__(
         self,
@@ -35,6 +41,7 @@ class Plain(Evaluator):
         dropout: float = 0.0,
         moments: bool = False,
         late: bool = False,
+        largest: int = 0,
         frozen: bool = False,
         pretrained: bool = True,
     ) -> None:
@@ -42,40 +49,38 @@ class Plain(Evaluator):
             raise ValueError(f"the plain student sees one image: its role is NR, not {role!r}")
         if late and (frozen or not moments):
             raise ValueError("late training wants moments = true and a backbone that is not frozen")
-        super().__init__(backbone, role=role, pretrained=pretrained, frozen=frozen)
-        self.bins, self.moments, self.late = bins, moments, late
-        if late:
-            self._hold_early()
+        super().__init__(backbone, role=role, pretrained=pretrained, frozen=frozen or late)
+        self.bins, self.moments, self.late, self.largest = bins, moments, late, largest
         inputs = 2 * len(SCALES) * sum(self.source.channels) if moments else self.source.channels[-1]
         self.head = regressor(inputs, hidden, bins or 1, dropout)
         self.drop = nn.Dropout(dropout if moments else 0.0)
         self.widths["sem"] = self.source.channels[-1]
-
-    def _hold_early(self) -> None:
-        learns = self.source.second_half(self.backbone)
-        folded(self.backbone).requires_grad_(False)
-        for block in learns:
-            block.requires_grad_(True)
+        if late:
+            folded(self.backbone)
+            self.tuned = nn.ModuleList(deepcopy(self.source.second_half(self.backbone))).requires_grad_(True)
 
     @property
     def trunk(self) -> str:
-        """With ``late``, of the half that never learns."""
-        if not self.late:
+        """Where moments of a frozen backbone are read, of these."""
+        if not self.moments or not super().trunk:
             return super().trunk
-        return f"{self.source.name}:{self.published}:early:{','.join(map(str, SCALES))}"
+        return f"{self.source.name}:{self.published}:{'late' if self.late else 'moments'}:{','.join(map(str, SCALES))}"
 
     def extract(self, images: Tensor) -> list[Tensor]:
-        """With ``late``: the second map at full and half size, and (N,C,1,1) moments of the first two, size by size."""
-        if not self.late:
+        """With ``moments``: they, as (N,C,1,1). With ``late``: the second map at half size, then all moments but the
+        last, which are learnt."""
+        if not self.moments:
             return super().extract(images)
-        halves = [self.source.early(self.backbone, _shrunk(images, factor)) for factor in SCALES]
-        shallow = torch.cat([pooled(maps) for maps in halves], dim=1)
-        return [*(maps[-1] for maps in halves), shallow[..., None, None]]
+        if not self.late:
+            return [described(self.source, self.backbone, images)[..., None, None]]
+        half = self.source.early(self.backbone, F.avg_pool2d(images, SCALES[1]))
+        known = torch.cat((pooled(self.source(self.backbone, images)), pooled(half)), dim=1)
+        return [half[-1], known[..., None, None]]
 
     def forward(self, views: Views) -> Trace:
         batch, _ = self.check(views)
-        if self.late:
-            found, read = self._in_halves(views)
+        if self.late or (self.moments and views.features is not None):
+            found, read = self._from_stored(views)
         else:
             raw, small = self.maps(views.x, views.features)
             found = {**levels(raw), "sem": small[-1].mean(dim=(2, 3))}
@@ -90,25 +95,44 @@ class Plain(Evaluator):
 
     def _moments(self, views: Views, raw: list[Tensor]) -> Tensor:
         """(B*m, D), each tap's means and deviations brought to one scale."""
-        if views.x is None:
-            raise ValueError("moments are taken of whole maps; use them without cached features")
-        halves = self.source(self.backbone, _shrunk(views.x.flatten(0, 1), SCALES[1]))
+        assert views.x is not None
+        halves = self.source(self.backbone, F.avg_pool2d(views.x.flatten(0, 1), SCALES[1]))
         return levelled(pooled([*raw, *halves]), self.source.channels)
 
-    def _in_halves(self, views: Views) -> tuple[Trace, Tensor]:
-        """The same moments (B*m, D), the first half of the network from the store if there is one."""
+    def _from_stored(self, views: Views) -> tuple[Trace, Tensor]:
+        """The same, of what the frozen part said."""
+        if not self.trunk:
+            raise ValueError("moments of a backbone that learns are taken of images; use it without cached features")
         if views.features is None:
             assert views.x is not None
-            stored = self.extract(views.x.flatten(0, 1))
+            taps = [tap.unsqueeze(1) for tap in self.extract(views.x.flatten(0, 1))]
         else:
-            stored = [tap.flatten(0, 1).contiguous(memory_format=torch.channels_last) for tap in views.features]
-        *seconds, shallow = stored
-        deep = [self.source.late(self.backbone, second) for second in seconds]
-        parts = shallow[..., 0, 0].chunk(len(SCALES), dim=1)
-        read = torch.cat([part for known, maps in zip(parts, deep) for part in (known, pooled(maps))], dim=1)
-        found = {f"bb.l{index}": value for index, value in enumerate((seconds[0], *deep[0]), 2)}
-        return {**found, "sem": deep[0][-1].mean(dim=(2, 3))}, levelled(read, self.source.channels)
+            taps = [*views.features]
+        *maps, known = ([piece.flatten(0, 1) for piece in _alike(tap)] for tap in taps)
+        read = torch.cat(known)[..., 0, 0]
+        start = 2 * sum(self.source.channels[:-1])
+        found = {"sem": read[:, start : start + self.source.channels[-1]]}
+        if maps:
+            pieces = [self._window(piece).contiguous(memory_format=torch.channels_last) for piece in maps[0]]
+            deep = [self.source.late(self.tuned, piece) for piece in pieces]
+            if len(deep) == 1:
+                found |= {"bb.l3": deep[0][0], "bb.l4": deep[0][1]}
+            read = torch.cat((read, torch.cat([pooled(two) for two in deep])), dim=1)
+        return found, levelled(read, self.source.channels)
+
+    def _window(self, maps: Tensor) -> Tensor:
+        """In training a random window of most of the map, mirrored or not: what little variety stored maps allow."""
+        if not self.training:
+            return maps
+        height, width = maps.shape[2:]
+        high, wide = (max(1, round(WINDOW * n)) for n in (height, width))
+        top, left = (int(torch.randint(n + 1, ())) for n in (height - high, width - wide))
+        part = maps[:, :, top : top + high, left : left + wide]
+        return part.flip(3) if torch.rand(()) < 0.5 else part
 
 
-def _shrunk(images: Tensor, factor: int) -> Tensor:
-    return images if factor == 1 else F.avg_pool2d(images, factor)
+def _alike(tap: Tensor | list[Tensor]) -> list[Tensor]:
+    """B times (m,C,h,w), neighbours of one size put together."""
+    if isinstance(tap, Tensor):
+        return [tap]
+    return [torch.stack(list(run)) for _, run in groupby(tap, key=lambda one: one.shape)]

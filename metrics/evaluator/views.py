@@ -25,6 +25,7 @@ class Views(NamedTuple):
     """Per sample ``dataset``, ``ref``, ``algo``, ``image``."""
     people: Tensor | None = None
     """(B,) bool, whether the label is people's and not a metric's or a teacher's."""
-    features: Sequence[Tensor] | None = None
-    """Per tap (B,m,C,h,w), what the network's ``extract`` made of x; the backbone is then skipped."""
+    features: Sequence[Tensor | list[Tensor]] | None = None
+    """Per tap (B,m,C,h,w), what the network's ``extract`` made of x; the backbone is then skipped. For networks that
+    see images whole, where they differ in size: B times (m,C,h,w)."""
     aux_features: Sequence[Tensor] | None = None

@@ -67,10 +67,10 @@ def test_half_precision_is_read_back(tmp_path: Path) -> None:
 
 def test_small_images_are_extended_by_reflection(tmp_path: Path) -> None:
     image = torch.arange(4.0).expand(3, 4, 4)
-    assert extended(image, 8)[0, 0].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
-    assert extended(image, 17).shape == (3, 17, 17)
-    assert extended(image[..., :1], 3).shape == (3, 4, 3)
-    assert extended(image, 4) is image
+    assert extended(image, (8, 8))[0, 0].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
+    assert extended(image, (17, 17)).shape == (3, 17, 17)
+    assert extended(image[..., :1], (3, 3)).shape == (3, 4, 3)
+    assert extended(image, (4, 4)) is image
     spec = {"net": "slkd"}
     assert Predictor(saved(tmp_path, made(**spec), spec)).score(torch.rand(1, 3, 20, 9)).isfinite().all()
 
