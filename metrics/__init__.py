@@ -53,6 +53,8 @@ BUILTIN: dict[str, str] = {
     "st-lpips-vgg": "metrics.learned.st_lpips_vgg:STLPIPSVGG",
     "dists": "metrics.learned.dists:DISTS",
     "pieapp": "metrics.learned.pieapp:PieAPP",
+    "kd-slkd": "metrics.learned.kd_slkd:KDSLKD",
+    "kd-ysgan": "metrics.learned.kd_ysgan:KDYSGAN",
     "ridge-efflite0": "metrics.learned.moments_ridge:MomentsRidge",
     "fid": "metrics.sets.fid:FID",
     "kid": "metrics.sets.kid:KID",

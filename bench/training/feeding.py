@@ -107,7 +107,10 @@ class Feeding:
         stored = {}
         if any(s.cached for s in recipe.stages if s.train == "teacher"):
             stored = {("teacher", kind): self._stored(teacher, kind, wanted) for kind in ("x", *kinds)}
-        return Loader(wanted, recipe.views, None, self.beside, kinds, recipe.seed, self.device, stored, recipe.crops)
+        return Loader(
+            wanted, recipe.views, None, self.beside, kinds, recipe.seed, self.device, stored, recipe.crops,
+            _largest(teacher),
+        )  # fmt: skip
 
     def _stored(self, network: Any, kind: str, wanted: Sequence[Entry]) -> dict[str, Features]:
         numbers: dict[str, tuple[Any, set[int]]] = {}

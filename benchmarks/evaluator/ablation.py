@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("biq", type=Path, help="folder of BIQ2021")
     parser.add_argument("--pool", type=Path, required=True, help="folder made by `ganiq generate`")
-    parser.add_argument("--teacher", type=Path, required=True, help="teacher.safetensors of `ganiq train shipped`")
+    parser.add_argument("--teacher", type=Path, required=True, help="teacher.safetensors of `ganiq train kd-ysgan`")
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="data sets that people scored")
     parser.add_argument("--cache", type=Path, required=True, help="folder of decoded pictures and features")
     parser.add_argument("--seeds", type=int, default=5)
@@ -83,8 +83,8 @@ def main() -> None:
 
 
 def labelled(folder: Path, cache: Path, split: str, say: Progress) -> TrainingSet:
-    """The pool with pseudo-labels, as the recipe ``shipped`` has them."""
-    wanted = recipe.load("shipped")
+    """The pool with pseudo-labels, as the recipe ``kd-ysgan`` has them."""
+    wanted = recipe.load("kd-ysgan")
     manifest = read_set(folder, "folder")
     made = load(manifest, cache, progress=say)
     return pseudo.label(

@@ -193,6 +193,11 @@ def _learned() -> list[Row]:
         Row("clip-iqa", "piq", networks.clip, photographs, SINGLE, packages=("piq",),
             note=f"{code}; ganiq calls its encoder", stand_in=True),
     ]  # fmt: skip
+    rows += [
+        Row(name, "the trainer's crops", networks.evaluator(name), photographs, absolute(1e-4), packages=("timm",),
+            note="own loading and cutting; the network is the same")
+        for name in ("kd-slkd", "kd-ysgan")
+    ]  # fmt: skip
     rows.append(
         Row("ridge-efflite0", "timm and numpy", networks.ridge, photographs, absolute(1e-4), packages=("timm",),
             note="published weights if present, else stand-in weights", stand_in=True)
@@ -249,6 +254,8 @@ UNVERIFIED: dict[str, str] = {
     "lpips-vgg": "As lpips-alex, with VGG16's trunk; no official value is at hand.",
     "lpips-squeeze": "As lpips-alex, with SqueezeNet's trunk; no official value is at hand.",
     "dists": "Needs VGG16's trunk for a number.",
+    "kd-slkd": "Trained here: there is no other program.",
+    "kd-ysgan": "Trained here: there is no other program.",
     "ridge-efflite0": "Fitted here: there is no other program.",
     "pieapp": "Plumbing only: needs the weights pieapp/v0.1; no official value is at hand.",
     "st-lpips-vgg": "No value of the authors' program is at hand.",
