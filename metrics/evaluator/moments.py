@@ -28,7 +28,8 @@ def pooled(maps: Sequence[Tensor]) -> Tensor:
     for value in maps:
         flat = value.flatten(2)
         mean = flat.mean(2)
-        parts += [mean, (flat.square().mean(2) - mean.square()).clamp_min(1e-8).sqrt()]
+        # In two passes: a difference of squares would lose the deviations of nearly constant channels.
+        parts += [mean, (flat - mean[..., None]).square().mean(2).clamp_min(1e-8).sqrt()]
     return torch.cat(parts, dim=1)
 
 

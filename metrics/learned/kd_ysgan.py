@@ -1,4 +1,4 @@
-"""``kd-ysgan``: the shipped full-reference evaluator, which teaches ``kd-slkd``.
+"""``kd-ysgan``: the shipped full-reference evaluator, distilled from ten metrics.
 
 Maps of a frozen EfficientNet-Lite0, of image and reference -> cascaded group attention -> difference -> encoder and
 decoder of a transformer -> score (metrics/evaluator/ysgan_net.py). Its labels were no person's: the mean of ten

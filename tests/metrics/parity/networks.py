@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from ganiq.bench import registry, weights
 from ganiq.bench.training import crops, export, seam
+from ganiq.bench.training.labels import Scaler
 from ganiq.bench.vision import load
 from ganiq.metrics.learned import clip_iqa, perceptual
 from ganiq.metrics.sets import inception
@@ -224,19 +225,23 @@ def _resized(image: Tensor) -> Tensor:
 
 
 @cache
-def exported(slot: str) -> tuple[nn.Module, int]:
-    """The network of an evaluator's file and the side of its crops, as the trainer reads them."""
+def exported(slot: str) -> tuple[nn.Module, int, Scaler]:
+    """The network of an evaluator's file, the side of its crops and the scale of its labels, by the trainer."""
     path = weights.path_of(slot)
     card = export.card(path)
     options = {key: value for key, value in card["network"].items() if key != "aux"}
-    return export.fill(seam.network({**options, "pretrained": False}), path).eval(), card["crop"]
+    return (
+        export.fill(seam.network({**options, "pretrained": False}), path).eval(),
+        card["crop"],
+        Scaler.read(card["label"]),
+    )
 
 
 def evaluator(name: str) -> Callable[[Case], float]:
     """A shipped evaluator on crops that the trainer cuts, all of them at once."""
 
     def value(case: Case) -> float:
-        network, crop = exported(f"evaluator/{name}")
+        network, crop, scaler = exported(f"evaluator/{name}")
         pictures = [x[0].permute(1, 2, 0).numpy() for x in single(case)]
         size = pictures[0].shape[:2]
         side = crops.frame(size, network.largest) if network.largest else (crop, crop)
@@ -244,7 +249,7 @@ def evaluator(name: str) -> Callable[[Case], float]:
         x, aux = (torch.from_numpy(crops.cut(p, places, side)).permute(0, 3, 1, 2)[:, None] for p in pictures)
         with torch.no_grad():
             scores = network(seam.views(x=x, aux=aux if network.needs_aux else None))["score"]
-        return float(scores.double().mean())
+        return float(scores.double().mean()) * scaler.unit + scaler.offset
 
     return value
 
