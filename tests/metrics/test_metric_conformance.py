@@ -34,8 +34,9 @@ DRAWING = ("lpips-alex", "st-lpips-alex", "pieapp")
 """Building these draws random numbers of its own; the VGG networks do it alike and are slow to build."""
 EXCEPTIONS = {
     ("piqe", "direction"): "growing noise",
+    ("kd-slkd", "direction"): "growing noise",
 }
-"""Published formulas that truly break a property -> what the suite finds (see the metric's note)."""
+"""Formulas and trained networks that truly break a property -> what the suite finds (see the metric's note)."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -138,7 +139,8 @@ def test_identical_images_score_best(item_name: str) -> None:
     if item_name == "pieapp":  # the published network rates identical images with a small constant
         assert len(set(same.tolist())) == 1
         return
-    assert same.tolist() == pytest.approx([best] * 3, rel=0, abs=2e-5)
+    if item_name != "kd-ysgan":  # a network learnt what it says of identical images: much, but no fixed number
+        assert same.tolist() == pytest.approx([best] * 3, rel=0, abs=2e-5)
     assert bool((same < other if info.better == "lower" else same > other).all())
 
 
