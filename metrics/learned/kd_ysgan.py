@@ -38,7 +38,7 @@ class KDYSGAN:
         better="higher",
         bounds=(-inf, inf),
         weights=(SLOT,),
-        cite="after Yan and Si 2024 (Printing and Digital Media Technology Study) and Cheon et al. 2021, arXiv:2104.14730",
+        cite="after Yan and Si 2024 (see docs/evaluators.md) and Cheon et al. 2021, arXiv:2104.14730",
         license="Apache-2.0; see docs/evaluators.md for the data it learnt from",
         note="Learnt the mean of ten metrics (pseudo-MOS) on restorations and distortions, not people's scores.",
     )
