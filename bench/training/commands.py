@@ -16,7 +16,7 @@ from . import export, protocol, pseudo, seam, splits
 from . import pool as pools
 from . import recipe as recipes
 from .data import TrainingSet, load
-from .recipe import Net, Recipe
+from .recipe import Recipe
 from .trainer import Settings, Trained, train
 
 
@@ -159,7 +159,7 @@ def export_command(source: Path, out: Path) -> Path:
             code="E-CKPT",
         )
     card = export.card(path)
-    net = Net(**{k: v for k, v in card["network"].items() if k != "aux"}, aux=card["aux"])
+    net = protocol.net_of(card)
     network = export.fill(seam.network({**net.options, **protocol.untrained(net)}), path).eval()
     if out.suffix == ".onnx":
         export.onnx(network, out, card["crop"], card["patches"], net.shown != "none")

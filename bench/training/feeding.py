@@ -75,6 +75,14 @@ class Feeding:
         if recipe.teacher is not None and (distils or stage.train == "teacher"):
             nets["teacher"] = recipe.teacher
         kinds = tuple(sorted({net.shown for net in nets.values()} - {"none"}))
+        learner = teacher if stage.train == "teacher" else student
+        largest = _largest(learner)
+        if largest and (len(nets) > 1 or kinds or not stage.cached):
+            raise UsageError(
+                f"stage {stage.name}: a network that sees images whole learns alone, on stored features; write "
+                "cached = true and labels = 'teacher'",
+                code="E-CFG",
+            )
         for kind in kinds:
             with self.world.turns():
                 self.beside.prepare(kind, [*chosen, *valid], self.progress)
@@ -85,14 +93,6 @@ class Feeding:
                 name, network = ("student", student) if recipe.shared or which == "student" else ("teacher", teacher)
                 for kind in ("x", *({net.shown} - {"none"})):
                     stored[name, kind] = self._stored(network, kind, [*chosen, *valid])
-        learner = teacher if stage.train == "teacher" else student
-        largest = _largest(learner)
-        if largest and (len(nets) > 1 or kinds or not stage.cached):
-            raise UsageError(
-                f"stage {stage.name}: a network that sees images whole learns alone, on stored features; write "
-                "cached = true and labels = 'teacher'",
-                code="E-CFG",
-            )
         common = (self.scaler, self.beside, kinds, recipe.seed, self.device, stored, recipe.crops, largest)
         drawn = recipe.views.model_copy(update={"crop": stage.crop or recipe.views.crop})
         return Loader(chosen, drawn, *common), Loader(valid, recipe.views, *common)

@@ -84,7 +84,7 @@ def fitting(checkpoint: Path, data: TrainingSet, others: TrainingSet | None = No
     Raises:
         UsageError: they have not.
     """
-    lacks = lacking(_net(export.card(checkpoint)), data, others)
+    lacks = lacking(net_of(export.card(checkpoint)), data, others)
     if lacks:
         raise UsageError(
             f"{checkpoint.name}: {lacks}; test it on a data set with references, or take an evaluator that needs none",
@@ -102,7 +102,8 @@ def lacking(net: Net, data: TrainingSet, others: TrainingSet | None = None) -> s
     return ""
 
 
-def _net(card: dict[str, Any]) -> Net:
+def net_of(card: dict[str, Any]) -> Net:
+    """The network that the header of an exported file describes."""
     return Net(**{k: v for k, v in card["network"].items() if k != "aux"}, aux=card["aux"])
 
 
@@ -116,7 +117,7 @@ def _evaluated(
 ) -> dict[str, Any]:
     """``evaluate`` where it is known that the data were not trained on."""
     card = export.card(checkpoint)
-    net = _net(card)
+    net = net_of(card)
     network = seam.network({**net.options, **untrained(net)})
     export.fill(network, checkpoint)
     network.to(device).eval()
@@ -376,7 +377,7 @@ def _tried(
     split: splits.Split | None = None,
 ) -> dict[str, Any]:
     """``evaluate``, or the reason why not where the data lack what the evaluator compares with."""
-    lacks = lacking(_net(export.card(checkpoint)), data, train_part)
+    lacks = lacking(net_of(export.card(checkpoint)), data, train_part)
     if lacks:
         return {"agreement": {"n": 0, "reason": lacks}}
     return evaluate(

@@ -30,11 +30,12 @@ def main() -> None:
     drawn = torch.Generator().manual_seed(0)
     pairs = [torch.rand(2, 3, SIDE, SIDE, generator=drawn) for _ in range(given.rounds + 1)]
     full = network({"net": "ysgan", "size": "full", "role": "FR", "pretrained": False}).eval()
+    student, teacher, dss = (make(measure(name).spec) for name in ("kd-slkd", "kd-ysgan", "dss"))
     runs: dict[str, Callable[[torch.Tensor], object]] = {
-        "student, kd-slkd": lambda pair: make(measure("kd-slkd").spec)(pair[:1]),
-        "teacher, kd-ysgan": lambda pair: make(measure("kd-ysgan").spec)(pair[:1], pair[1:]),
+        "student, kd-slkd": lambda pair: student(pair[:1]),
+        "teacher, kd-ysgan": lambda pair: teacher(pair[:1], pair[1:]),
         "teacher of ysgan in full size": lambda pair: full(Views(pair[:1, None], pair[1:, None])),
-        "dss": lambda pair: make(measure("dss").spec)(pair[:1], pair[1:]),
+        "dss": lambda pair: dss(pair[:1], pair[1:]),
     }
     times: dict[str, list[float]] = {name: [] for name in runs}
     with torch.no_grad():
