@@ -48,6 +48,7 @@ Changes = Annotated[list[str] | None, typer.Option("--set", help="Change the rec
 Split = Annotated[str, typer.Option(help="Split: reference, reference+generator, random or official.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")]
 Device = Annotated[str, typer.Option(help="cpu, or cuda.")]
+Place = Annotated[str, typer.Option("--device", help="Where to compute: cpu, cuda, or auto: cuda if there is one.")]
 Minutes = Annotated[float | None, typer.Option(help="Stop after this time; the same command goes on.")]
 Exif = Annotated[str, typer.Option(help="Rotated images: refuse or apply.")]
 Scorers = Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")]
@@ -180,6 +181,9 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Worker processes; 0 = one per core.")] = None,
     executor: Annotated[str | None, typer.Option(help="serial, process, or a plug-in.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds per unit of work.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where to score: cpu, cuda, or auto: cuda if there is one; one worker on cuda.")
+    ] = None,
     resamples: Annotated[int | None, typer.Option(help="Bootstrap resamples.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all random streams of the statistics.")] = None,
     headline: Annotated[str | None, typer.Option(help="auto, srocc_within or srocc_pooled.")] = None,
@@ -198,7 +202,7 @@ def run(
     sections = {
         "gate": {"alpha": alpha, "depth": depth, "exif": exif, "icc": icc, "frame": frame},
         "statistics": {"resamples": resamples, "seed": seed, "headline": headline},
-        "engine": {"workers": workers, "kind": executor, "timeout": timeout},
+        "engine": {"workers": workers, "kind": executor, "timeout": timeout, "device": device},
     }
     given: dict[str, Any] = {
         "data": data, "out": out, "dataset": dataset, "split": split, "title": title, "store": store,
@@ -295,19 +299,23 @@ def demo(
     metrics: Metrics = "default",
     quick: Annotated[bool, typer.Option(help="Two small photographs only.")] = False,
     workers: Annotated[int, typer.Option(help="Worker processes; 0 = one per core.")] = 0,
+    device: Place = "cpu",
     quiet: Quiet = False,
 ) -> None:
     """The main job on an embedded set: photographs, degraded and restored on the spot."""
     import importlib
 
+    from . import devices
     from . import sweep as sweeps
     from .datasets import load
     from .progress import Silent, suited
 
+    engine = {"workers": workers, "device": device}
+    job = sweeps.build({"data": out / "data", "out": out, "metrics": _split(metrics), "engine": engine})
+    devices.found(job.engine.device)  # before anything is made
     maker = importlib.import_module(f"{__name__.split('.')[0]}.generators.demo")
     with Silent() if quiet else suited() as say:
-        data = maker.build(out / "data", progress=say, quick=quick)
-    job = sweeps.build({"data": data, "out": out, "metrics": _split(metrics), "engine": {"workers": workers}})
+        maker.build(job.data, progress=say, quick=quick)
     code = _finish(job, load(job.data, "folder"), quiet)
     _print(str(_arena(out)[1]))
     raise typer.Exit(code)
@@ -320,6 +328,7 @@ def compare(
     out: Out = Path("ganiq-compare"),
     metrics: Metrics = "default",
     workers: Annotated[int, typer.Option(help="Worker processes; 0 = one per core.")] = 0,
+    device: Place = "cpu",
     quiet: Quiet = False,
 ) -> None:
     """Rank models by their output folders on shared references."""
@@ -335,7 +344,8 @@ def compare(
             raise UsageError(f"the model {name!r} is named twice", code="E-CFG")
         named[name] = Path(folder)
     manifest = folders(named, reference)
-    job = sweeps.build({"data": manifest.root, "out": out, "metrics": _split(metrics), "engine": {"workers": workers}})
+    engine = {"workers": workers, "device": device}
+    job = sweeps.build({"data": manifest.root, "out": out, "metrics": _split(metrics), "engine": engine})
     code = _finish(job, manifest, quiet, as_json=False)
     raise typer.Exit(code)
 
@@ -346,13 +356,17 @@ def generate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the images; default: as the file says.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where networks run: cpu, cuda, or auto: cuda if there is one; default: cpu.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Degrade photographs, restore them, and write a folder for `ganiq run`. The same command goes on."""
     from . import generate as generation
     from .progress import Silent, suited
 
-    document = generation.read(sweep) | ({"out": out} if out else {})
+    given = {"out": out, "device": device}
+    document = generation.read(sweep) | {k: v for k, v in given.items() if v is not None}
     with Silent() if quiet else suited() as say:
         outcome = generation.generate(generation.build(document, str(sweep)), ["ganiq", *sys.argv[1:]], say)
     for sentence in outcome.failed.values() if quiet else ():  # else they have been told as they came

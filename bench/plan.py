@@ -98,6 +98,7 @@ def units(
     settled: Collection[tuple[str, str, str]],
     gate: Gate,
     size: int = UNIT,
+    device: str = "cpu",
 ) -> Iterator[Unit]:
     """Units of everything that is neither settled nor refused, one reference after the other.
 
@@ -108,6 +109,7 @@ def units(
         settled: ``(image sha256, reference sha256 or "", metric digest)`` that need no work.
         gate: options of the image gate.
         size: images per unit.
+        device: where metrics are computed.
     """
     tasks = tasks_of(measures)
     refused = {result.key for result in found.refused}
@@ -134,7 +136,7 @@ def units(
             by_reference[place].append(Cell(item.key, image, tuple(lacking)))
     for place, cells in by_reference.items():
         for part in _parts(cells, found.sizes, size):
-            yield Unit(part[0].key, str(manifest.root), references[place], part, tasks, gate)
+            yield Unit(part[0].key, str(manifest.root), references[place], part, tasks, gate, device)
 
 
 def _parts(cells: Sequence[Cell], sizes: Mapping[str, int], most: int) -> Iterator[tuple[Cell, ...]]:

@@ -51,7 +51,7 @@ class MetricInfo:
 
 @runtime_checkable
 class ItemMetric(Protocol):
-    """(N,3,H,W) in [0,1], and references of the same shape for ``needs="pair"`` -> (N,)."""
+    """(N,3,H,W) in [0,1], and references of the same shape for ``needs="pair"`` -> (N,) on the images' device."""
 
     info: ClassVar[MetricInfo]
 
@@ -90,7 +90,7 @@ class ExtractorInfo:
 
 @runtime_checkable
 class FeatureExtractor(Protocol):
-    """(N,3,H,W) in [0,1] -> (N,D)."""
+    """(N,3,H,W) in [0,1] -> (N,D) on the images' device."""
 
     info: ClassVar[ExtractorInfo]
 
@@ -120,7 +120,11 @@ class GeneratorInfo:
 
 @runtime_checkable
 class Restorer(Protocol):
-    """(3,h,w) in [0,1] -> (3, h*scale, w*scale) in [0,1], clamped."""
+    """(3,h,w) in [0,1] -> (3, h*scale, w*scale) in [0,1], clamped, on the image's device.
+
+    Where it computes may be another one: a field ``device`` (``cpu``, ``cuda`` or ``auto``) is filled in by
+    ``ganiq generate --device``.
+    """
 
     info: ClassVar[GeneratorInfo]
     """Listing reads it of the class, running of the instance: where a file of the user's decides, e.g. the scale, it

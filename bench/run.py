@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import __name__ as _package
-from . import gallery, imports, plan, provenance, registry, threads
+from . import devices, gallery, imports, plan, provenance, registry, threads
 from .atomic import write_text
 from .board import Inputs, ScoreTable, build
 from .board.scores import Column
@@ -85,13 +85,14 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
         progress: told how far it is.
 
     Raises:
-        UsageError: the output folder cannot be written, a metric is unknown; nothing was scored.
+        UsageError: the output folder cannot be written, a metric is unknown, there is no such device; nothing was
+            scored.
         IntegrityError: the store is damaged or from another program.
         ResourceError: the disk is full; what was done is kept.
         Interrupted: SIGINT or SIGTERM.
     """
     say = progress or Silent()
-    gate = Gate(**sweep.gate.model_dump())
+    gate, device = Gate(**sweep.gate.model_dump()), devices.found(sweep.engine.device)
     measures = _applicable(choose(sweep.metrics, gate.identity(), sweep.preset), manifest, sweep)
     imported = [i for path in sweep.imports for i in imports.read(path, manifest)]
     _writable(sweep.out)
@@ -103,16 +104,16 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
             "revision": provenance.revision(),
             "packages": provenance.versions(),
             "codecs": provenance.codecs(),
-            "machine": provenance.machine(),
+            "machine": provenance.machine() | devices.described(device),
             "sweep": json.loads(sweep.model_dump_json()),
         }
         identity = {"digest": manifest.digest, "name": manifest.name, "title": manifest.title}
         number = store.begin(identity, {m.digest: dict(m.document) for m in measures}, record)
         with interruptible():
             try:
-                computed = _score(store, number, sweep, manifest, measures, found, gate, say)
+                computed = _score(store, number, sweep, manifest, measures, found, gate, say, device)
                 table, failures, refused = _table(store, manifest, measures)
-                values = _sets(store, number, manifest, measures, found, gate, say)
+                values = _sets(store, number, manifest, measures, found, gate, say, device)
             except Interrupted:
                 store.finish(number, "interrupted")
                 raise
@@ -145,7 +146,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
     families = {c.code: c.family or "" for c in manifest.classes}
     write_text(sweep.out / "scores.csv", table.csv(families))
     write_text(sweep.out / "leaderboard.json", dump(board))
-    write_text(sweep.out / "timing.json", dump(_timing(table, measures)))
+    write_text(sweep.out / "timing.json", dump(_timing(table, measures, device)))
     write_text(sweep.out / "run.json", dump(record))
     if sweep.gallery:
         gallery.write(sweep.out, board, manifest, gate)
@@ -229,6 +230,7 @@ def _score(
     found: plan.Survey,
     gate: Gate,
     say: Progress,
+    device: str,
 ) -> int:
     """Run what is missing; returns the number of scores computed."""
     usable = [m for m in measures if m.info.needs != "set" and not m.reason]
@@ -236,13 +238,13 @@ def _score(
     store.link(number, manifest.digest, found.links(manifest))
     if found.refused:
         store.record(number, manifest.digest, found.refused)
-    work = list(plan.units(manifest, usable, found, settled, gate))
+    work = list(plan.units(manifest, usable, found, settled, gate, device=device))
     total = sum(unit.size for unit in work)
     if not work:
         return 0
     say.stage("scoring", total)
     computed = 0
-    with closing(_executor(sweep, len(work)).run(work, score)) as answers:
+    with closing(_executor(sweep, len(work), device).run(work, score)) as answers:
         for unit, answer in answers:
             if isinstance(answer, Lost):
                 results = lost(unit, CODES[answer.reason], answer.detail)
@@ -254,8 +256,9 @@ def _score(
     return computed
 
 
-def _executor(sweep: Sweep, units: int) -> Any:
-    workers = sweep.engine.workers or threads.cores()
+def _executor(sweep: Sweep, units: int, device: str) -> Any:
+    # Several processes would only wait for one another at a graphics card, and each needs its own memory there.
+    workers = sweep.engine.workers or (threads.cores() if device == "cpu" else 1)
     kind = sweep.engine.kind
     if kind == "auto":
         # A pool costs seconds to start (each worker imports torch) and protects from dying metrics.
@@ -327,13 +330,14 @@ def _sets(
     found: plan.Survey,
     gate: Gate,
     say: Progress,
+    device: str,
 ) -> dict[str, dict[str, Estimate]]:
     wanted = [m for m in measures if m.info.needs == "set"]
     if not wanted:
         return {}
     from .sets import score_sets
 
-    return score_sets(store, number, manifest, wanted, found, gate, say)
+    return score_sets(store, number, manifest, wanted, found, gate, say, device)
 
 
 def _counts(
@@ -382,7 +386,7 @@ def _provenance(
     }
 
 
-def _timing(table: ScoreTable, measures: Sequence[Measure]) -> Timing:
+def _timing(table: ScoreTable, measures: Sequence[Measure], device: str) -> Timing:
     rows = {}
     for m in measures:
         seconds = table.columns[m.column].seconds if m.column in table.columns else []
@@ -392,7 +396,8 @@ def _timing(table: ScoreTable, measures: Sequence[Measure]) -> Timing:
                 "total": sum(seconds),
                 "n": len(seconds),
             }
-    return {"schema": SCHEMA, "machine": provenance.machine(), "metrics": rows}  # type: ignore[typeddict-item]
+    machine = provenance.machine() | devices.described(device)
+    return {"schema": SCHEMA, "machine": machine, "metrics": rows}  # type: ignore[typeddict-item]
 
 
 def resume_hint(argv: Sequence[str]) -> str:

@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .devices import exact
+from .engine import failure
 from .errors import Refusal
 from .images import Gate, read
 from .measure import make
@@ -65,6 +67,8 @@ class Unit:
     cells: tuple[Cell, ...]
     tasks: tuple[Task, ...]
     gate: Gate = field(default_factory=Gate)
+    device: str = "cpu"
+    """Where metrics are computed, as torch calls it."""
 
     @property
     def size(self) -> int:
@@ -88,16 +92,17 @@ def _metric(spec: Spec) -> Any:
 
 @dataclass
 class Decoded:
-    """One decoded file and its tensors by precision; metrics may remember what they made of a tensor."""
+    """One decoded file and its tensors by precision and device; metrics may remember what they made of a tensor."""
 
     pixels: np.ndarray
     picture: Picture
-    tensors: dict[str, Tensor] = field(default_factory=dict)
+    tensors: dict[tuple[str, str], Tensor] = field(default_factory=dict)
 
-    def tensor(self, dtype: str) -> Tensor:
-        if dtype not in self.tensors:
-            self.tensors[dtype] = as_tensor(self.pixels, dtype)
-        return self.tensors[dtype]
+    def tensor(self, dtype: str, device: str) -> Tensor:
+        key = dtype, device
+        if key not in self.tensors:
+            self.tensors[key] = as_tensor(self.pixels, dtype, device)
+        return self.tensors[key]
 
 
 _last: tuple[tuple[str, str, Gate], Decoded] | None = None  # the reference decoded last
@@ -117,12 +122,13 @@ def _read(unit: Unit, file: File) -> Decoded:
     return Decoded(*read(root / file.relative, shown=file.relative, sha256=file.sha256, gate=unit.gate, root=root))
 
 
-def as_tensor(pixels: np.ndarray, dtype: str) -> Tensor:
-    """HxWx3 uint8 -> (1,3,H,W) in [0,1]."""
+def as_tensor(pixels: np.ndarray, dtype: str, device: str = "cpu") -> Tensor:
+    """HxWx3 uint8 -> (1,3,H,W) in [0,1] on a device."""
     import torch
 
     planar = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
-    return planar.to(getattr(torch, dtype)) / 255
+    # Divided before it is moved: a graphics card multiplies by the reciprocal, and the last bit differs.
+    return (planar.to(getattr(torch, dtype)) / 255).to(device)
 
 
 def score(unit: Unit) -> list[ItemResult]:
@@ -133,7 +139,8 @@ def score(unit: Unit) -> list[ItemResult]:
             reference = _reference(unit)
         except Refusal as error:
             refused = error
-    return [_cell(unit, cell, reference, refused) for cell in unit.cells]
+    with exact(unit.device):
+        return [_cell(unit, cell, reference, refused) for cell in unit.cells]
 
 
 def _cell(unit: Unit, cell: Cell, reference: Decoded | None, refused: Refusal | None) -> ItemResult:
@@ -151,9 +158,7 @@ def _cell(unit: Unit, cell: Cell, reference: Decoded | None, refused: Refusal | 
         if reason:
             scores.append(replace(blank, status=reason[0], detail=reason[1]))
             continue
-        started = time.perf_counter()
-        other = reference.tensor(task.dtype) if pair and reference else None
-        scores.append(_measure(task, blank, (image.tensor(task.dtype), other), started))
+        scores.append(_measure(task, blank, image, reference if pair else None, unit.device))
     return ItemResult(
         cell.key, image=image.picture, reference=reference.picture if reference else None, scores=tuple(scores)
     )
@@ -192,21 +197,23 @@ def _obstacle(
     return None
 
 
-def _measure(task: Task, blank: Score, inputs: tuple[Tensor, Tensor | None], started: float) -> Score:
+def _measure(task: Task, blank: Score, image: Decoded, reference: Decoded | None, device: str) -> Score:
     import torch
 
     name = task.spec.name
+    started = time.perf_counter()
     try:
+        inputs = [one.tensor(task.dtype, device) for one in (image, reference) if one is not None]
         with torch.inference_mode():
-            metric = _metric(task.spec)
-            answer = metric(*inputs) if task.needs == "pair" else metric(inputs[0])
+            answer = _metric(task.spec)(*inputs)
         value = float(_single(answer))
     except Refusal as error:  # weights that vanished, or a gate inside the metric
         return replace(blank, status="failed", detail=str(error))
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        return replace(blank, status="failed", detail=f"E-OOM {name}: out of memory ({_line(error)})")
     except Exception as error:
-        if "can't allocate memory" in str(error):
+        reason = failure(error).reason
+        if reason == "died":  # the device takes no more work from this process: the executor gets another one
+            raise
+        if reason == "oom":
             return replace(blank, status="failed", detail=f"E-OOM {name}: out of memory ({_line(error)})")
         detail = f"E-METRIC-ERROR {name} raised {type(error).__name__}: {_line(error)}"
         return replace(blank, status="failed", detail=detail)

@@ -18,6 +18,8 @@ import numpy as np
 
 from . import registry
 from .atomic import write_bytes
+from .devices import exact
+from .engine import failure
 from .errors import Refusal
 from .images import Gate, read
 from .manifest import Manifest
@@ -43,6 +45,7 @@ def score_sets(
     found: Survey,
     gate: Gate,
     say: Progress,
+    device: str = "cpu",
 ) -> dict[str, dict[str, Estimate]]:
     """Every set metric for every generator against the pristine references: column -> generator -> estimate."""
     refused = {r.key for r in found.refused}
@@ -58,7 +61,7 @@ def score_sets(
     # One extractor after the other, one generator after the other: all metrics of the two get the very same
     # tensors, and may share what they make of them.
     for name in dict.fromkeys(m.features for m in measures):
-        load = _Loader(store.path.parent, name, manifest.root, list(real.values()), gate)
+        load = _Loader(store.path.parent, name, manifest.root, list(real.values()), gate, device)
         for generator, files in sorted(made.items()):
             for m in (m for m in measures if m.features == name):
                 told, status = Estimate(None, reason=f"E-SKIP-WEIGHTS {m.reason}"), "skipped"
@@ -75,10 +78,10 @@ def score_sets(
 
 
 class _Loader:
-    """Features of one extractor: of the real images, and of the generator in turn."""
+    """Features of one extractor, on the device: of the real images, and of the generator in turn."""
 
-    def __init__(self, folder: Path, name: str, root: Path, real: list[File], gate: Gate) -> None:
-        self.real = real
+    def __init__(self, folder: Path, name: str, root: Path, real: list[File], gate: Gate, device: str) -> None:
+        self.real, self.device = real, device
         self._arguments = folder, name, root, gate
         self._real: Tensor | None = None
         self._generated: tuple[list[File], Tensor] | None = None
@@ -87,9 +90,9 @@ class _Loader:
         folder, name, root, gate = self._arguments
         if self._generated is None or self._generated[0] is not generated:
             self._generated = None  # let go of the last generator before the next is loaded
-            self._generated = generated, features(folder, name, root, generated, gate)
+            self._generated = generated, features(folder, name, root, generated, gate, self.device)
         if self._real is None:
-            self._real = features(folder, name, root, self.real, gate)
+            self._real = features(folder, name, root, self.real, gate, self.device)
         return self._generated[1], self._real
 
 
@@ -100,20 +103,24 @@ def _one(m: Measure, generated: list[File], load: _Loader) -> tuple[Estimate, st
     try:
         metric = make(m.spec)
         estimate: Any = getattr(metric, "estimate", None)
-        found: Any = estimate(*load(generated)) if callable(estimate) else Estimate(float(metric(*load(generated))))
+        with exact(load.device):
+            two = load(generated)
+            found: Any = estimate(*two) if callable(estimate) else Estimate(float(metric(*two)))
         found = replace(found, value=(value := float(found.value)))
     except Refusal as error:
         return Estimate(None, reason=str(error)), "failed"
     except Exception as error:
         line = " ".join(str(error).split())[:300].removeprefix(f"{m.spec.name}: ")
+        if failure(error).reason == "oom":
+            return Estimate(None, reason=f"E-OOM {m.spec.name}: out of memory ({line})"), "failed"
         return Estimate(None, reason=f"E-METRIC-ERROR {m.spec.name}: {line}"), "failed"
     if not math.isfinite(value):
         return Estimate(None, reason="E-VAL-NAN" if math.isnan(value) else "E-VAL-INF"), "nonfinite"
     return found, "ok"
 
 
-def features(folder: Path, name: str, root: Path, files: Sequence[File], gate: Gate) -> Tensor:
-    """(N,D) features of these images, sorted by hash, from the cache or computed into it."""
+def features(folder: Path, name: str, root: Path, files: Sequence[File], gate: Gate, device: str = "cpu") -> Tensor:
+    """(N,D) features of these images, sorted by hash, from the cache or computed into it, on the device."""
     import torch
 
     factory = registry.extractors.get(name)
@@ -137,10 +144,11 @@ def features(folder: Path, name: str, root: Path, files: Sequence[File], gate: G
             for file in shard:
                 pixels, _ = read(root / file.relative, shown=file.relative, sha256=file.sha256, gate=gate, root=root)
                 with torch.inference_mode():
-                    rows.append(extractor(as_tensor(pixels, "float32")).reshape(-1).float().numpy())
+                    found = extractor(as_tensor(pixels, "float32", device))
+                    rows.append(found.reshape(-1).float().cpu().numpy())
             buffer = io.BytesIO()
             np.save(buffer, np.stack(rows))
             home.mkdir(parents=True, exist_ok=True)
             write_bytes(place, buffer.getvalue())
         parts.append(np.load(place, allow_pickle=False))
-    return torch.from_numpy(np.concatenate(parts))
+    return torch.from_numpy(np.concatenate(parts)).to(device)

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from . import toml_file
+from .devices import Name as Device
 
 
 class _Section(BaseModel):
@@ -53,7 +54,9 @@ class Engine(_Section):
 
     kind: str = "auto"
     workers: int = Field(0, ge=0, le=512)
-    """0 = one per core."""
+    """0 = one per core; on a graphics card one, as several would fight for it."""
+    device: Device = "cpu"
+    """Where metrics are computed; no part of a score's identity."""
     timeout: float = Field(600, gt=0)
     """Seconds that one unit of work may take before its worker is replaced."""
     durable: bool = False

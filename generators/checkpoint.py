@@ -52,13 +52,15 @@ class Checkpoint(OwnFile):
         model.to(device)
         tile = 0 if model.tiling.name != "SUPPORTED" else TILE
         needed = model.size_requirements
+        # A network for faces is built around one size, which spandrel calls its least; it fails on most others.
+        fixed = (needed.minimum, needed.minimum) if model.purpose == "FaceSR" and needed.minimum > 1 else None
         return Network(
             call=model,
             scale=model.scale,
             name=short_name(Path(self.path).stem, sha256),
             title=f"{model.architecture.name} network in {self.shown}",
             channels=model.input_channels,
-            sizes=Sizes(max(needed.minimum, 1), needed.multiple_of, needed.square),
+            sizes=Sizes(max(needed.minimum, 1), needed.multiple_of, needed.square, fixed),
             tile=tile,
             device=device,
             identity={"sha256": sha256, "architecture": model.architecture.id},

@@ -28,7 +28,7 @@ class Unit(Protocol):
         ...
 
 
-_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory")
+_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "status_alloc_failed")
 
 U = TypeVar("U", bound=Unit)
 R = TypeVar("R")
@@ -39,7 +39,8 @@ class Lost:
     """Stands for the result of a unit that gave none."""
 
     reason: Literal["died", "timeout", "error", "oom"]
-    """``died``: its process ended, twice. ``error``: the work raised, or its result cannot be pickled.
+    """``died``: its process ended, twice, or can go on no more. ``error``: the work raised, or its result cannot be
+    pickled.
 
     Work may return a ``Lost`` itself: that counts as a failure of the unit like any other.
     """
@@ -63,10 +64,12 @@ def parts(unit: U) -> list[U]:
 
 
 def failure(error: BaseException) -> Lost:
-    """What is reported of an exception: its type and message, and whether memory was the matter."""
+    """What is reported of an exception: its type and message, and whether memory or a broken device was the matter."""
     name = type(error).__name__
     text = " ".join(str(error).split())
     # torch has a class of its own on devices, and on the CPU a bare RuntimeError.
     short = isinstance(error, MemoryError) or name == "OutOfMemoryError"
     short |= isinstance(error, RuntimeError) and any(words in text.lower() for words in _NO_MEMORY)
-    return Lost("oom" if short else "error", f"{name}: {text}" if text else name)
+    # After such an error (an illegal address, say) a graphics card refuses whatever else this process asks of it.
+    broken = name == "AcceleratorError" and not short
+    return Lost("oom" if short else "died" if broken else "error", f"{name}: {text}" if text else name)

@@ -249,8 +249,9 @@ class _Pool(Generic[U]):
                 worker.fresh = False
                 self.set_deadline(worker)
                 lost = isinstance(value, Lost)
-                if lost and value.reason == "oom":
-                    self.dismiss(worker)  # its memory is in pieces, and the next unit would suffer for it
+                if lost and value.reason in ("oom", "died"):
+                    # Its memory is in pieces, or its device out of reach: the next unit would suffer for it.
+                    self.dismiss(worker)
                 yield from self.give_up(task, value) if lost else iter([(task.unit, value)])
             if not drain:
                 return

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import provenance, weights
+from .. import devices, provenance, weights
 from ..atomic import explained
 from ..errors import INCOMPLETE, OK, GaniqError, Refusal, ResourceError, UsageError
 from ..images import Gate, hash_file, read, save_png, to_uint8
@@ -138,11 +138,12 @@ def generate(sweep: Generation, argv: Sequence[str] = (), progress: Progress | N
         progress: told how far it is, and of everything that fails.
 
     Raises:
-        UsageError: the request cannot be carried out as written; nothing was made.
+        UsageError: the request cannot be carried out as written, or there is no such device; nothing was made.
         ResourceError: the disk is full; what was made is kept.
         Interrupted: SIGINT or SIGTERM; the same command goes on.
     """
     say = progress or Silent()
+    device = devices.found(sweep.device)
     chosen, photos, unfit = _checked(sweep)
     with explained(sweep.out):
         sweep.out.mkdir(parents=True, exist_ok=True)
@@ -151,8 +152,8 @@ def generate(sweep: Generation, argv: Sequence[str] = (), progress: Progress | N
         work = _Work(sweep, journal, say, versions=_versions())
         for name, sentence in unfit:
             work.fail(name, sentence)
-        restorers = _makers(work, sweep.restorers, lambda e: parts.restorer(e, sweep.base, chosen))
-        samplers = _makers(work, sweep.samplers, lambda e: parts.sampler(e, sweep.base))
+        restorers = _makers(work, sweep.restorers, lambda e: parts.restorer(e, sweep.base, chosen, device))
+        samplers = _makers(work, sweep.samplers, lambda e: parts.sampler(e, sweep.base, device))
         if not sweep.restorers:
             restorers = [_alone(d) for d in chosen]
         references, inputs = _inputs(work, photos, chosen)

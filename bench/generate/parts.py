@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,8 +96,8 @@ def multiple(sweep: Generation, chosen: Sequence[Degrade]) -> int:
     return math.lcm(*(round(d.shrink) for d in chosen if d.shrink >= 1 and d.shrink == round(d.shrink)))
 
 
-def restorer(entry: RestorerEntry, base: Path, chosen: Sequence[Degrade]) -> Maker:
-    """A restorer, ready to run.
+def restorer(entry: RestorerEntry, base: Path, chosen: Sequence[Degrade], device: str = "cpu") -> Maker:
+    """A restorer, ready to run; ``device`` is for one that has a choice and whose spec does not make it.
 
     Raises:
         UsageError: an unknown name or parameter, or nothing that it could restore.
@@ -107,7 +108,7 @@ def restorer(entry: RestorerEntry, base: Path, chosen: Sequence[Degrade]) -> Mak
         name = entry.name or NONE
         maker = Maker(name, entry.title or name, NONE, entry.family or "traditional", "", lambda: None, info=info)
     else:
-        maker = _maker(entry, base, registry.generators, "restorer")
+        maker = _maker(entry, base, registry.generators, "restorer", device)
     unknown = [name for name in entry.only if name not in [d.name for d in chosen]]
     if unknown:
         raise UsageError(f"restorer {maker.name}: there is no degradation {unknown[0]!r}; correct `only`", code="E-CFG")
@@ -122,13 +123,13 @@ def restorer(entry: RestorerEntry, base: Path, chosen: Sequence[Degrade]) -> Mak
     return maker
 
 
-def sampler(entry: SamplerEntry, base: Path) -> Maker:
-    """A sampler, ready to run.
+def sampler(entry: SamplerEntry, base: Path, device: str = "cpu") -> Maker:
+    """A sampler, ready to run; ``device`` as for ``restorer``.
 
     Raises:
         UsageError, Refusal: as ``restorer``.
     """
-    return _maker(entry, base, registry.samplers, "sampler")
+    return _maker(entry, base, registry.samplers, "sampler", device)
 
 
 def name_of(entry: RestorerEntry | SamplerEntry) -> str:
@@ -151,10 +152,11 @@ def _distinct(names: Sequence[str], what: str) -> None:
         raise UsageError(f"two {what} are called {twice!r}; give each a `name` of its own", code="E-CFG")
 
 
-def _maker(entry: RestorerEntry | SamplerEntry, base: Path, known: registry.Registry, what: str) -> Maker:
+def _maker(entry: RestorerEntry | SamplerEntry, base: Path, known: registry.Registry, what: str, device: str) -> Maker:
     given = Spec.parse(entry.spec)
     factory = known.get(given.name)
-    spec = Spec.of(given.name, factory, given.arguments)
+    chosen = {"device": device} if "device" in inspect.signature(factory).parameters else {}
+    spec = Spec.of(given.name, factory, {**chosen, **given.arguments})
     absent = [slot for slot in factory.info.weights if not weights.present(slot)]
     if absent:
         raise weights.MissingWeights(absent[0], weights.command_for(absent))

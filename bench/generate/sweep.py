@@ -4,6 +4,7 @@
 
     references = "photos"            # a folder, or a pattern such as "photos/**/*.png"
     out = "restorations"
+    device = "auto"                  # where networks run: cpu (the default), cuda, or auto
 
     [[degradation]]
     name = "x4"
@@ -33,6 +34,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from .. import toml_file
+from ..devices import Name as Device
 from ..errors import UsageError
 from ..sweep import GateOptions
 
@@ -104,6 +106,8 @@ class Generation(_Section):
     """References are cropped at the right and at the bottom to a multiple of this; by default the least common multiple
     of all whole factors by which the degradations shrink."""
     format: Literal["png"] = "png"
+    device: Device = "cpu"
+    """Where networks run whose spec does not say: another device may round a pixel otherwise."""
     degradations: tuple[DegradationEntry, ...] = Field((), alias="degradation")
     restorers: tuple[RestorerEntry, ...] = Field((), alias="restorer")
     samplers: tuple[SamplerEntry, ...] = Field((), alias="sampler")

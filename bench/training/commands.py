@@ -160,7 +160,7 @@ def export_command(source: Path, out: Path) -> Path:
         )
     card = export.card(path)
     net = protocol.net_of(card)
-    network = export.fill(seam.network({**net.options, **protocol.untrained(net)}), path).eval()
+    network = export.fill(seam.network(net.options, blank=True), path).eval()
     if out.suffix == ".onnx":
         export.onnx(network, out, card["crop"], card["patches"], net.shown != "none")
     elif out.suffix == ".safetensors":

@@ -1,7 +1,8 @@
 """A trained network as one safetensors file: learnt weights in half precision, and all that is needed to use them.
 
 The header says which network it is, on which scale it answers, which references it has seen, from which data and under
-which licences. It holds neither the teacher nor adapters. ``write`` reads the file back and compares.
+which licences. It holds neither the teacher nor adapters, nor a second backbone: that stays in its slot, and the header
+says with which sha256. ``write`` reads the file back and compares.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import provenance
 from ..atomic import explained, write_bytes
 from ..errors import IntegrityError, UsageError
-from ..weights.load import check_safetensors, load_strict, tensors_from
+from ..weights.load import check_borrowed, check_safetensors, load_strict, tensors_from
 from . import splits
 from .data import TrainingSet
 from .labels import Scaler
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KIND = "evaluator/1"
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+ONNX_ERROR = 1e-3
+"""Of a score on the learned scale, which is about 0 to 1; float32 leaves some 1e-6."""
 
 
 def text(document: Any) -> str:
@@ -93,6 +97,8 @@ def write(
         }),
         "revision": provenance.revision(),
     }  # fmt: skip
+    if borrowed(network):
+        metadata["borrowed"] = json.dumps(borrowed(network), sort_keys=True)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, _ordered(save(values, metadata)))
@@ -119,8 +125,7 @@ def card(path: Path) -> dict[str, Any]:
     """
     data = _bytes(path)
     check_safetensors(data, path.name)
-    length = int.from_bytes(data[:8], "little")
-    found = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    found = _header(data)
     if found.get("ganiq") != KIND:
         raise UsageError(
             f"{path.name} is no evaluator of this suite (its header lacks {KIND!r}); give a file that "
@@ -138,14 +143,26 @@ def card(path: Path) -> dict[str, Any]:
 
 
 def fill(network: Any, path: Path) -> Any:
-    """Load an exported file into a network, strictly; values are widened to the network's own precision."""
+    """Load an exported file into a network, strictly; values are widened to the network's own precision.
+
+    Raises:
+        UsageError: no such file.
+        BadWeights: tensors that do not fit, or a slot that holds other weights than the evaluator was trained with.
+    """
+    data = _bytes(path)
+    values = tensors_from(data, path.name)
+    check_borrowed(_header(data).get("borrowed"), borrowed(network), name=path.name)
     own = network.state_dict()
-    values = tensors_from(_bytes(path), path.name)
     wide = {n: v.to(own[n].dtype) if n in own and v.is_floating_point() else v for n, v in values.items()}
     wide |= {n: v for n, v in own.items() if not v.numel()}  # empty tensors are not stored
     device = next((v.device for v in own.values()), None)
     load_strict(network, {n: v.to(device) for n, v in wide.items()} if device else wide, name=path.name)
     return network
+
+
+def borrowed(network: Any) -> dict[str, str]:
+    """Slot -> sha256 of weights that a network works with and its state leaves out."""
+    return dict(getattr(network, "borrowed", {}))
 
 
 def digest_of(path: Path) -> str:
@@ -169,36 +186,89 @@ def unseen(found: dict[str, Any], name: str, data: TrainingSet) -> None:
 
 
 def onnx(network: Any, path: Path, crop: int, patches: int, aux: bool) -> None:
-    """Write the network as an ONNX graph from (B, m, 3, S, S) to scores, where the onnx package is installed.
+    """Write the network as one ONNX file: ``images`` (B, m, 3, S, S), and ``references`` where it compares, to
+    ``score`` (B,) on the learned scale. It is written once onnxruntime has given the network's own scores with it.
 
     Raises:
-        UsageError: it is not installed, or the network has an operation that ONNX lacks.
+        UsageError: a package is not installed, or the network has an operation that ONNX lacks.
+        IntegrityError: the graph gives other scores than the network.
     """
     import importlib.util
+    import warnings
 
     import torch
 
     from . import seam
 
-    if importlib.util.find_spec("onnx") is None or importlib.util.find_spec("onnxscript") is None:
-        raise UsageError("ONNX export needs two packages: pip install onnx onnxscript", code="E-CFG")
+    if any(importlib.util.find_spec(name) is None for name in ONNX_PACKAGES):
+        raise UsageError(f"ONNX export needs three packages: pip install {' '.join(ONNX_PACKAGES)}", code="E-CFG")
 
     class Scores(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.network = network
+            # A second backbone is used twice and would be written twice, were it not known here.
+            self.held = torch.nn.ModuleList(m for part in network.modules() for m in getattr(part, "held", ()))
 
-        def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
-            return self.network(seam.views(x=x, aux=other))["score"]
+        def forward(self, images: Tensor, references: Tensor | None = None) -> Tensor:
+            return self.network(seam.views(x=images, aux=references))["score"]
 
-    example = torch.rand(1, patches, 3, crop, crop)
-    given = (example, torch.rand_like(example)) if aux else (example,)
+    scores = Scores().eval()
+    names = ["images", "references"] if aux else ["images"]
+    number = torch.export.Dim("B")
+    stream = torch.Generator().manual_seed(0)
+    # Two images to export with, three to compare: the number of images is free.
+    example, others = ([torch.rand(n, patches, 3, crop, crop, generator=stream) for _ in names] for n in (2, 3))
     try:
-        torch.onnx.export(Scores().eval(), given, str(path), dynamo=True, verbose=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's, about itself
+            program = torch.onnx.export(
+                scores, tuple(example), dynamo=True, verbose=False, input_names=names, output_names=["score"],
+                dynamic_shapes={name: {0: number} for name in names},
+            )  # fmt: skip
     except Exception as error:
+        text = str(error).strip().partition("\n")[0]
         raise UsageError(
-            f"this network cannot be written as ONNX ({type(error).__name__}: {error})", code="E-EXPORT"
+            f"this network cannot be written as ONNX ({type(error).__name__}: {text}); use .safetensors",
+            code="E-EXPORT",
         ) from error
+    assert program is not None
+    data = program.model_proto.SerializeToString()
+    with torch.no_grad():
+        expected = scores(*others).numpy()
+    _compared(data, dict(zip(names, (v.numpy() for v in others))), expected, path.name)
+    with explained(path):
+        write_bytes(path, data)
+
+
+def _compared(data: bytes, given: dict[str, Any], expected: Any, name: str) -> None:
+    """
+    Raises:
+        IntegrityError: onnxruntime cannot run the graph, or it gives other scores.
+    """
+    import importlib
+
+    import numpy as np
+
+    runtime = importlib.import_module("onnxruntime")
+    try:
+        (found,) = runtime.InferenceSession(data, providers=["CPUExecutionProvider"]).run(["score"], given)
+    except Exception as error:  # onnxruntime's own kinds have no common base below this
+        text = str(error).strip().partition("\n")[0]
+        raise IntegrityError(
+            f"{name}: onnxruntime cannot run this graph ({text}); use .safetensors", code="E-EXPORT"
+        ) from error
+    apart = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("nan")
+    if not apart <= ONNX_ERROR:
+        raise IntegrityError(
+            f"{name}: the graph's scores are up to {apart:.2g} from the network's; use .safetensors", code="E-EXPORT"
+        )
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """What is written into the head of a file that was found to be sound."""
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]).get("__metadata__") or {}
 
 
 def _bytes(path: Path) -> bytes:

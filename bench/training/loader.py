@@ -157,6 +157,9 @@ class Loader:
             sample, count = entry.sample, self.count(entry)
             own: dict[str, list[int]] = {}
             for kind in ("x", *self.kinds):
+                if count == 1:  # nothing to draw, and drawing took most of the time
+                    own[kind] = [0] * self.views.patches
+                    continue
                 stream = rng(self.seed, "crop", "x" if kind in ALIGNED else kind, sample.dataset, sample.key, *names)
                 most = min(self.views.patches, count)
                 order = [int(n) for n in stream.permutation(count)[:most]]

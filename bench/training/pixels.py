@@ -56,7 +56,12 @@ class Pixels:
 
     def frame(self, largest: int) -> tuple[int, int]:
         """Height and width of the crops in which all of these are seen whole up to ``largest``."""
-        return frame([max(row[name] for row in self.rows) for name in ("height", "width")], largest)
+        return frame(self._extent, largest)
+
+    @cached_property
+    def _extent(self) -> tuple[int, int]:
+        """Of the tallest and of the widest picture; asked for with every image that is read."""
+        return max(row["height"] for row in self.rows), max(row["width"] for row in self.rows)
 
     def phash(self, number: int) -> int:
         return int(self.rows[number]["phash"], 16)

@@ -118,7 +118,7 @@ def _evaluated(
     """``evaluate`` where it is known that the data were not trained on."""
     card = export.card(checkpoint)
     net = net_of(card)
-    network = seam.network({**net.options, **untrained(net)})
+    network = seam.network(net.options, blank=True)
     export.fill(network, checkpoint)
     network.to(device).eval()
     cut = Cut(crop=card["crop"], patches=card["patches"])
@@ -154,11 +154,6 @@ def _evaluated(
 
 def _with(data: TrainingSet) -> str:
     return "people" if data.scale is not None and data.scale.kind != SCALE.kind else SCALE.kind
-
-
-def untrained(net: Net) -> dict[str, Any]:
-    """Options that keep published weights from being loaded where all are replaced a moment later."""
-    return {} if ":" in net.net else {"pretrained": False}
 
 
 def measure(
@@ -289,9 +284,10 @@ def cost(network: Any, net: Net, loader: Loader, repeats: int = 5) -> dict[str, 
             if loader.device.startswith("cuda"):
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - begun)
+    held = seam.own("metrics.evaluator.build:parameters")(network)
     return {
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "learnt_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
+        "parameters": sum(held.values()),
+        "learnt_parameters": held["trainable"],
         "macs": counter.get_total_flops() // 2 * len(looks),
         "ms_per_image": round(1000 * float(np.median(times)) * len(looks), 3),
         "crops": loader.crops or len(looks),

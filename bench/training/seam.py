@@ -24,14 +24,19 @@ def own(name: str) -> Any:
     return getattr(found, attribute) if attribute else found
 
 
-def network(options: Mapping[str, Any]) -> Any:
-    """The module that a recipe's table describes; ``aux`` belongs to the trainer and is left out."""
+def network(options: Mapping[str, Any], *, blank: bool = False) -> Any:
+    """The module that a recipe's table describes; ``aux`` belongs to the trainer and is left out.
+
+    Args:
+        options: the table.
+        blank: leave out published weights that are all replaced a moment later; of built-in networks only.
+    """
     given = {key: value for key, value in options.items() if key != "aux"}
     name = str(given.get("net", ""))
     if ":" in name:
         given.pop("net")
         return _foreign("network", name)(**given)
-    return _built(lambda: own("metrics.evaluator.build:network")(given))
+    return _built(lambda: own("metrics.evaluator.build:network")(given, blank=blank))
 
 
 def distiller(name: str, teacher: Any, student: Any, options: Mapping[str, Any]) -> Any:

@@ -159,6 +159,8 @@ class _Training:
             "teacher": export.digest_of(self.settings.teacher) if self.settings.teacher else "",
             "control": str(self.settings.shuffle),
         }
+        for network in (self.student, self.teacher):  # what no state holds must be the same again
+            identity |= {f"file of {slot}": digest for slot, digest in export.borrowed(network).items()}
         found = state.load(out, identity)
         log = journal.Journal(out)
         self.log = log

@@ -17,7 +17,7 @@ from .find import (
     path_of,
     present,
 )
-from .load import arrays, in_order, load_strict, read, read_file, tensors, tensors_from
+from .load import arrays, check_borrowed, in_order, load_strict, read, read_file, tensors, tensors_from
 from .onnx_file import graph
 from .problems import BadWeights, MissingWeights
 from .shelf import add, listing, stray, verify
@@ -31,6 +31,7 @@ __all__ = [
     "Slot",
     "add",
     "arrays",
+    "check_borrowed",
     "command_for",
     "configure",
     "digest_of",

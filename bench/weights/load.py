@@ -79,6 +79,34 @@ def check_hash(slot: str, actual: str, *, expected: str, name: str) -> None:
         )
 
 
+def check_borrowed(noted: str | None, own: Mapping[str, str], *, name: str) -> None:
+    """Make sure that what a checkpoint leaves to slots is what it was trained with.
+
+    Args:
+        noted: slot -> sha256 as JSON, from its header; None where it leaves nothing out.
+        own: the same of the network that it is to fill.
+        name: of the checkpoint, for the message.
+
+    Raises:
+        BadWeights: ``E-CKPT-HASH``, with both hashes; ``E-CKPT-FORMAT``, a header that cannot be read.
+    """
+    try:
+        wanted = json.loads(noted or "{}")
+        differing = [slot for slot in sorted({*wanted, *own}) if wanted.get(slot) != own.get(slot)]
+    except (ValueError, TypeError, AttributeError):
+        raise BadWeights(
+            "E-CKPT-FORMAT", name, "its header does not say which weights it works with", "export it again"
+        ) from None
+    for slot in differing:
+        raise BadWeights(
+            "E-CKPT-HASH",
+            name,
+            f"it was trained with {slot} of sha256 {wanted.get(slot) or 'none'}, and here it is "
+            f"{own.get(slot) or 'none'}",
+            f"fill the slot {slot} with that file",
+        )
+
+
 def tensors(slot: str) -> dict[str, Tensor]:
     """Tensors of a slot by name, on the CPU, checked to be finite.
 

@@ -1,8 +1,7 @@
 """SRGAN-lite with the weights that are shipped: one trained for PSNR, three stages of a GAN that began from it.
 
 The same network on the same photographs: what differs between ``srgan-lite-psnr`` and ``srgan-lite`` is what it
-was trained to make small, so that the two show how a metric takes the texture that a GAN invents. Float32 on the
-CPU.
+was trained to make small, so that the two show how a metric takes the texture that a GAN invents. Float32.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...bench.protocols import GeneratorInfo
 from ...bench.weights import digest_of, load_strict, tensors
 from ..base import check
+from ..running import check_device, quiet, torch_device
 from ..tiles import tiled
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ _TRAINED_ON = ("BSD100 (80 of 100 photographs)", "Kodak (20 of 24 photographs)")
 
 
 @lru_cache(maxsize=4)
-def _network(slot: str, digest: str) -> Any:
-    """The network, ready to run; kept for the process."""
+def _network(slot: str, digest: str, device: str) -> Any:
+    """The network, ready to run on a device; kept for the process."""
     import torch
 
     from .generator_net import Generator
@@ -33,7 +33,7 @@ def _network(slot: str, digest: str) -> Any:
     with torch.random.fork_rng(devices=[]):  # building draws random parameters
         model: Any = Generator()
     load_strict(model, {key: value.float() for key, value in values.items()}, name=slot)
-    return model.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    return model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,19 @@ class _SRGANLite:
     tile: int = 256
     """Side in input pixels of the tiles a larger image is cut into, to bound memory; 0 = in one piece. Results differ
     from those in one piece by rounding only."""
+    device: str = "cpu"
+    """``cpu``, ``cuda``, or ``auto``: cuda if there is one. Numbers differ a little between the two."""
     info: ClassVar[GeneratorInfo]
 
     def __post_init__(self) -> None:
         if self.tile and self.tile < 32:
             raise ValueError(f"tile must be 0 or at least 32 pixels, not {self.tile}")
+        check_device(self.device)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What decides its pixels beside weights and parameters."""
+        return {"device": torch_device(self.device, self.info.name)}
 
     def __call__(self, image: Tensor, /) -> Tensor:
         import torch
@@ -56,11 +64,12 @@ class _SRGANLite:
 
         check(image)
         (slot,) = self.info.weights
-        model = _network(slot, digest_of(slot))
-        with torch.inference_mode():
+        device = torch_device(self.device, self.info.name)
+        model = _network(slot, digest_of(slot), device)
+        with quiet(device), torch.inference_mode():
             done = tiled(
                 model,
-                image[None].to("cpu", torch.float32),
+                image[None].to(device, torch.float32),
                 scale=self.info.scale,
                 tile=self.tile,
                 overlap=REACH,

@@ -34,6 +34,13 @@ class Skipped(Exception):
     """A property cannot be checked, or says nothing about this metric: one sentence why."""
 
 
+def accelerator() -> str:
+    """The device that metrics are tried on beside the CPU; empty where there is none."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else ""
+
+
 @dataclass
 class Case:
     """One metric, with all that the properties need to know of it."""
@@ -45,6 +52,8 @@ class Case:
     """Name of a feature extractor -> the extractor's class; raises where there is none."""
     untrained: bool = False
     """Weights that are missing have been replaced by random ones in this process."""
+    device: str = field(default_factory=accelerator)
+    """Where it is tried beside the CPU, if anywhere."""
     rows: dict[str, Row] = field(default_factory=dict)
     """Properties that have been checked."""
     touched: list[str] = field(default_factory=list)
@@ -146,7 +155,7 @@ class Case:
         """Values for these very tensors.
 
         Raises:
-            Broken: the answer is not of the promised shape.
+            Broken: the answer is not of the promised shape, or on another device than the images.
         """
         import torch
 
@@ -157,6 +166,10 @@ class Case:
             else:
                 with torch.inference_mode():
                     answer = metric(*inputs)
+        if self.kind != "set" and isinstance(answer, torch.Tensor) and answer.device != inputs[0].device:
+            raise Broken(
+                f"its numbers for images on {inputs[0].device} lie on {answer.device}; leave them where the images are"
+            )
         return read(answer, None if self.kind == "set" else inputs[0].shape[0])
 
     def in_bounds(self, value: float) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .case import Broken, Case, Skipped, line
-from .properties import PROPERTIES, Property, needs
+from .properties import PROPERTIES, Property, device, needs
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ def case_of(metric: str | Callable[[], Any], *, untrained: bool = False) -> Case
 
 
 def suited(case: Case) -> list[Property]:
-    """The properties that say something about a metric of this kind."""
-    return [p for p in PROPERTIES if case.kind in p.kinds or not p.after]
+    """The properties that say something about a metric of this kind, on this computer."""
+    there = [p for p in PROPERTIES if case.device or p.check is not device]
+    return [p for p in there if case.kind in p.kinds or not p.after]
 
 
 def examine(case: Case, wanted: Property) -> Row:

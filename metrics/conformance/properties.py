@@ -30,6 +30,8 @@ ROUNDING = {"float32": 1e-6, "float64": 1e-9}
 PRECISION = {"float32": 2e-4, "float64": 0.05}
 """Relative difference between single and double precision. A metric that declares float64 needs it, for example
 because it rounds to gray levels and the last bit moves a pixel by one."""
+ELSEWHERE = 1e-3
+"""Relative difference between devices that is their rounding: sums in another order, other exponentials."""
 PICKLED = 10_000
 """Bytes of a pickled metric: its parameters, and no network."""
 SHIFTS = (0.0, 0.5, 1.0, 2.0)
@@ -432,6 +434,23 @@ def precision(case: Case) -> None:
         raise Broken(f"it gave {_plain(first)} for {usual} images and {_plain(second)} for {other}; {advice}")
 
 
+def device(case: Case) -> None:
+    given = case.inputs if case.kind == "set" else tuple(batch[:2].clone() for batch in case.pair)
+    given = given[:1] if case.kind == "image" else given
+    here = case.call(given)
+    try:
+        there = case.call(tuple(part.to(case.device) for part in given))
+    except Broken:
+        raise
+    except Exception as error:
+        raise Broken(
+            f"on {case.device} it ends in {line(error)}; make constants on the images' device, and call .cpu() "
+            "where NumPy is needed"
+        ) from error
+    if not all(_close(a, b, ELSEWHERE, 1e-6) for a, b in zip(here, there, strict=True)):
+        raise Broken(f"it gave {_plain(here)} on the CPU and {_plain(there)} on {case.device}; compute the same there")
+
+
 # --------------------------------------------------------------------------------- sizes and odd content
 
 
@@ -607,6 +626,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("inputs-unchanged", "inputs are not changed in place", inputs_unchanged),
     Property("settings", "threads and settings of the process are left alone", settings_left_alone),
     Property("precision", "the declared precision is enough", precision),
+    Property("device", "another device gives the same numbers, and they lie there", device),
     Property("odd-sizes", "odd sides and shapes that are not square have a value", odd_sizes, _ITEM),
     Property("least", "scores at info.least, and is clear about anything smaller", least_size, _ITEM),
     Property("flat-images", "flat and identical images give a number or NaN", flat_images, _ITEM),

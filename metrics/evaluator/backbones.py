@@ -50,6 +50,8 @@ class Backbone:
     """Children that no map needs."""
     middle: int = 0
     """Blocks before the second map, where the network can be run in two halves; 0: it cannot."""
+    depths: tuple[int, ...] = ()
+    """Blocks before each map, where what follows a map can be left out; empty: it cannot."""
 
     def normalise(self, images: Tensor) -> Tensor:
         import torch
@@ -61,7 +63,7 @@ class Backbone:
         """(N,3,H,W) in [0,1] -> maps (N,C,h,w)."""
         return self.maps(module, self.normalise(images))
 
-    def second_half(self, module: Module) -> list[Module]:
+    def second_half(self, module: Any) -> list[Module]:
         """The blocks after the second map.
 
         Raises:
@@ -72,7 +74,12 @@ class Backbone:
             raise ValueError(f"the backbone {self.name} cannot be run in two halves; choose one of {halved}")
         return list(module.blocks[self.middle :])
 
-    def early(self, module: Module, images: Tensor) -> list[Tensor]:
+    def end(self, module: Any, tap: int) -> None:
+        """Take away what follows a map, counted from 1, where this can be done; the maps up to it stay as they are."""
+        if self.depths:
+            module.blocks = module.blocks[: self.depths[tap - 1]]
+
+    def early(self, module: Any, images: Tensor) -> list[Tensor]:
         """Images as for a call -> the first two maps, where there is a second half."""
         value = module.bn1(module.conv_stem(self.normalise(images)))
         return _tapped(module.blocks[: self.middle], value, 0)
@@ -175,11 +182,14 @@ def _vit(module: Any, x: Tensor) -> list[Tensor]:
 
     down, right = (-x.shape[2] % 14, -x.shape[3] % 14)
     x = F.pad(x, (0, right, 0, down), mode="reflect")
-    return module.forward_intermediates(x, indices=[2, 5, 8, 11], intermediates_only=True)
+    indices = [depth - 1 for depth in _VIT if depth <= len(module.blocks)]
+    return module.forward_intermediates(x, indices=indices, intermediates_only=True)
 
 
 _EFFICIENT = (1, 2, 4, 6)
 """Blocks of an EfficientNet after which timm takes its maps at strides 4 to 32."""
+_VIT = (3, 6, 9, 12)
+"""Blocks of a ViT-S before each map."""
 _FOUR = {"strides": (4, 8, 16, 32), "maps": _listed}
 _TAIL = ("mixed_6a", "repeat_1", "mixed_7a", "repeat_2", "block8", "conv2d_7b")
 _HEAD = ("global_pool", "head_drop", "classif")
@@ -215,7 +225,7 @@ BACKBONES: dict[str, Backbone] = {
         Backbone("irnv2-stub", channels=(320,) * 6, strides=(8,) * 6, trim=(*_TAIL, *_HEAD), **_INCEPTION),
         Backbone(
             "dinov2s-focus", "vit_small_patch14_dinov2", "dinov2s/focus", (384,) * 4, (14,) * 4, IMAGENET, _vit,
-            options=(("dynamic_img_size", True),),
+            options=(("dynamic_img_size", True),), depths=_VIT,
         ),
     )
 }  # fmt: skip

@@ -73,6 +73,11 @@ class Evaluator(nn.Module):
         return digest_of(self.source.slot) if self.pretrained else "random"
 
     @property
+    def borrowed(self) -> dict[str, str]:
+        """Slot -> sha256 of weights that the network works with and its state leaves out."""
+        return {}
+
+    @property
     def preparation(self) -> str:
         """Of images before the backbone; part of ``trunk``."""
         return "plain"

@@ -60,11 +60,16 @@ SIZES: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
 """Values of each network, size and role."""
 
 
-def network(spec: Mapping[str, Any]) -> Module:
+def network(spec: Mapping[str, Any], *, blank: bool = False) -> Module:
     """A network by its table.
 
     Its backbone has its published weights (unless ``pretrained`` is false); everything else starts at random, from
     torch's generator as it stands.
+
+    Args:
+        spec: the table.
+        blank: leave out published weights that a state, loaded a moment later, replaces. What no state holds
+            (``borrowed``) is as the table says.
 
     Raises:
         ValueError: an unknown network, size, role or option.
@@ -94,7 +99,11 @@ def network(spec: Mapping[str, Any]) -> Module:
     if role not in roles:
         raise ValueError(f"the network {asked} has no role {role!r}; choose {' or '.join(roles)}")
     values = {**roles[role], **options}
-    for key in ("depth", "kernels", "hidden"):
+    if blank:
+        if values.get("branch"):
+            values.setdefault("branch_pretrained", values.get("pretrained", True))
+        values["pretrained"] = False
+    for key in ("depth", "kernels", "hidden", "branch_taps"):
         if isinstance(values.get(key), list):
             values[key] = tuple(values[key])
     if name == "ckdn":
@@ -144,8 +153,11 @@ def loss(name: str, **options: Any) -> Loss:
 
 
 def parameters(module: Module) -> dict[str, int]:
-    """How many numbers a module holds: ``trainable`` and ``frozen``, without running statistics."""
-    counts = {"trainable": 0, "frozen": 0}
+    """How many numbers a module holds: ``trainable`` and ``frozen``, without running statistics.
+
+    A second backbone counts as frozen, though no state holds it.
+    """
+    counts = {"trainable": 0, "frozen": getattr(getattr(module, "branch", None), "held_parameters", 0)}
     for value in module.parameters():
         counts["trainable" if value.requires_grad else "frozen"] += value.numel()
     return counts

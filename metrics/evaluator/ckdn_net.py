@@ -15,7 +15,7 @@ on the difference. Lite: the first stages of EfficientNet-Lite0, 24 channels at 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,9 @@ class Ckdn(nn.Module):
     """Role ``DR``. Everything is trained, nothing can be cached."""
 
     patches = None
+    largest = 0
     trunk = ""
+    borrowed: ClassVar[dict[str, str]] = {}
 
     def __init__(
         self, *, size: str, role: str = "DR", hidden: Sequence[int] = (2048, 2048), dropout: float = 0.5,
@@ -68,7 +70,7 @@ class Ckdn(nn.Module):
             raise ValueError(f"Ckdn in the role DR compares with {AUXILIARY['DR']}, and none was given; pass it as aux")
         if views.x is None:
             raise ValueError("Ckdn was given no images; it cannot read cached features")
-        batch = len(views.x)
+        batch = views.x.shape[0]
         restored = self.backbone["restored"](self.source.normalise(views.x.flatten(0, 1)))
         against = self.backbone["degraded"](self.source.normalise(views.aux.flatten(0, 1)))
         quality = self.backbone["quality"](restored - against).mean(dim=(2, 3))

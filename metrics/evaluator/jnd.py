@@ -31,6 +31,7 @@ _SLANT = ((0, 0, 1, 0, 0), (0, 8, 3, 0, 0), (1, 3, 0, -3, -1), (0, 0, -3, -8, 0)
 _MIRROR = tuple(row[::-1] for row in _SLANT)
 _UPRIGHT = tuple(zip(*_FLAT))
 _BINS = 15
+_UPRIGHT_BIN = 8
 
 
 def jnd(images: Tensor, model: Model = "pattern", *, edges: bool = True, logarithmic: bool = False) -> Tensor:
@@ -123,17 +124,26 @@ def _orientations(grey: Tensor) -> Tensor:
     if min(grey.shape[2:]) < 3:
         return torch.ones_like(grey)
     kernel = grey.new_tensor((1.0, 0.0, -1.0)).expand(3, 3)
-    # Sums of whole numbers are exact, and doubles place 90 degrees, between two bins, on the same side everywhere.
-    across, down = _filtered(grey, kernel).double(), _filtered(grey, kernel.T).double()
+    # Sums of whole numbers are exact, and doubles leave no direction on the wrong side of a bin. In an ONNX graph they
+    # have no arc tangent.
+    exact = torch.float32 if torch.compiler.is_exporting() else torch.float64
+    across, down = _filtered(grey, kernel).to(exact), _filtered(grey, kernel.T).to(exact)
     valid = across**2 + down**2 >= (3 * 5) ** 2
-    angle = torch.rad2deg(torch.atan2(down, across)) % 180
-    bins = torch.where(valid, (angle / 12).round().int() % _BINS, _BINS)
+    bins = torch.where(valid, _direction(across, down), _BINS)
     seen = torch.ones_like(bins).bitwise_left_shift(bins)  # one bit per bin: a union is a bitwise or
     seen = seen[..., :-2] | seen[..., 1:-1] | seen[..., 2:]
     seen = seen[..., :-2, :] | seen[..., 1:-1, :] | seen[..., 2:, :]
     for shift, mask in ((1, 0x5555), (2, 0x3333), (4, 0x0F0F), (8, 0x00FF)):  # number of bits that are set
         seen = (seen & mask) + (seen.bitwise_right_shift(shift) & mask)
     return torch.where(valid, F.pad(seen.to(grey), (1, 1, 1, 1), value=1.0), 1.0)
+
+
+def _direction(across: Tensor, down: Tensor) -> Tensor:
+    """Which of 15 bins of 12 degrees a direction is in, up or down; 90 degrees, between two, in the upper one."""
+    import torch
+
+    angle = torch.rad2deg(torch.atan2(down, across)) % 180
+    return torch.where(across == 0, _UPRIGHT_BIN, (angle / 12).round().int() % _BINS)
 
 
 def _edge_height(grey: Tensor) -> Tensor:

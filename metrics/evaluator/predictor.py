@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...bench.weights import BadWeights, load_strict
+from ...bench.weights import BadWeights, check_borrowed, load_strict
 from ..inputs import single
 from ..memory import recall
 from .moments import LEAST
@@ -42,7 +42,9 @@ class Predictor:
             device: where it is to run.
 
         Raises:
-            BadWeights: not such a file, or tensors that do not fit the network its metadata name.
+            BadWeights: not such a file, or tensors that do not fit the network its metadata name, or a slot that holds
+                other weights than it was trained with.
+            MissingWeights: it works with weights that it leaves to a slot, and the slot is empty.
         """
         import torch
 
@@ -56,11 +58,12 @@ class Predictor:
         spec.pop("aux", None)  # what the trainer showed it: the role says as much
         try:
             with torch.random.fork_rng(devices=[]):  # parameters are drawn and then all replaced
-                module: Any = network({**spec, "pretrained": False})
+                module: Any = network(spec, blank=True)
             self.unit, self.offset, self.crop = float(label["unit"]), float(label["offset"]), int(crop)
             self.crops = int(self.metadata.get("crops", 5))
         except (ValueError, TypeError, KeyError) as error:
             raise BadWeights("E-CKPT-FORMAT", name, f"its metadata name no network ({error})", _ADVICE) from None
+        check_borrowed(self.metadata.get("borrowed"), module.borrowed, name=name)
         load_strict(module, tensors_from(data, name), name=name)
         # The layout that training uses, too: a third faster, on processors as well.
         self.network = module.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
@@ -113,7 +116,7 @@ class Predictor:
         else:
             other = self._views(reference[0])
             said = [self.network(Views(*two))["score"] for two in zip(x.split(AT_ONCE), other.split(AT_ONCE))]
-        return (torch.cat(said).mean() * self.unit + self.offset).cpu()
+        return (torch.cat(said).mean() * self.unit + self.offset).to(image.device)
 
     def _views(self, image: Tensor) -> Tensor:
         """Crops as so many samples of one patch, or as the patches of one sample."""

@@ -60,7 +60,7 @@ class Comparator(nn.Module):
 
     def _tokens(self, maps: Tensor, name: str) -> Tensor:
         tokens = maps.flatten(2).transpose(1, 2)
-        quality = self.quality[name].expand(len(tokens), -1, -1)
+        quality = self.quality[name].expand(tokens.shape[0], -1, -1)
         return self.dropout(torch.cat([quality, tokens], dim=1) + self.place[name])
 
 

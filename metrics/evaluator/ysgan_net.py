@@ -9,14 +9,21 @@ side by side -> cascaded group attention, one head per map in full size -> diffe
 convolutions -> tokens (tokens_net.py) -> the quality token and a semantic branch -> score. The student has no
 reference: from its own maps, two 1x1 convolutions are trained to produce the teacher's difference and reference.
 With ``spread`` the averaged maps are joined by the deviations within the averaged cells, which tell texture from plain.
+With ``branch`` the teacher has a second, frozen backbone (branch_net.py), such as the vision transformer
+``dinov2s-focus`` (tuned for saliency, not vanilla DINOv2): the attention has a head more for each of its maps, so that
+the difference and all that follows see the features of both.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .base_net import Evaluator, judged, levels
+from .branch_net import Branch
 from .jnd import KAPPA, Model, jnd, towards, visible
 from .parts_net import WindowedCGA, fit, regressor, separable
 from .tokens_net import Comparator
@@ -51,21 +58,40 @@ class Ysgan(Evaluator):
         spread: bool = False,
         frozen: bool = True,
         pretrained: bool = True,
+        branch: str | None = None,
+        branch_taps: tuple[int, ...] = (2, 3),
+        branch_pretrained: bool | None = None,
     ) -> None:
+        """
+        Args:
+            branch: name of a second backbone for the role FR; always frozen.
+            branch_taps: which of its maps, counted from 1.
+            branch_pretrained: by default as ``pretrained``; apart, for a state that holds only the first backbone.
+
+        For the others see recipes and base_net.py.
+        """
         if role not in ("FR", "NR"):
             raise ValueError(f"ysgan has the roles FR and NR, not {role!r}")
         if jnd not in ("none", "visible", "suprathreshold", "channel"):
             raise ValueError(f"there is no use of JND {jnd!r}; choose none, visible, suprathreshold or channel")
         if jnd == "suprathreshold" and role != "FR":
             raise ValueError("jnd = suprathreshold needs the reference; use visible in the role NR")
+        if branch and role != "FR":
+            raise ValueError(f"a branch is for the teacher, in the role FR, and this network has {role}; leave it out")
         super().__init__(backbone, role=role, pretrained=pretrained, frozen=frozen, cap=cap, spread=spread)
         self.jnd, self.jnd_edges, self.kappa = jnd, jnd_edges, kappa
         self.jnd_model: Model = jnd_model
         channels = tuple(c * (1 + spread) for c in self.source.channels)
         deepest = channels[-1]
         self.taps = channels[:-1] if len(channels) > 4 else channels  # the last of many only tells the content
-        width = tap * len(self.taps)
         self.side = side
+        self.branch = None
+        if branch:
+            own = pretrained if branch_pretrained is None else branch_pretrained
+            self.branch = Branch(branch, taps=branch_taps, outputs=tap, cap=cap, pretrained=own)
+            heads += len(branch_taps)
+            kernels = kernels and (*kernels, *kernels[-1:] * len(branch_taps))
+        width = tap * (len(self.taps) + (len(branch_taps) if branch else 0))
         self.reduce = nn.ModuleList(separable(c, tap) for c in self.taps)
         self.attention = WindowedCGA(width, heads=heads, key=key, window=window, side=side, kernels=kernels)
         self.difference = nn.Conv2d(width, dim, 1)
@@ -84,7 +110,12 @@ class Ysgan(Evaluator):
     @property
     def trunk(self) -> str:
         """Empty also where the maps do not follow from one image alone."""
-        return "" if self.jnd in ("suprathreshold", "channel") else super().trunk
+        trunk = "" if self.jnd in ("suprathreshold", "channel") else super().trunk
+        return f"{trunk}+{self.branch.identity}" if trunk and self.branch is not None else trunk
+
+    @property
+    def borrowed(self) -> dict[str, str]:
+        return {} if self.branch is None else {self.branch.source.slot: self.branch.digest}
 
     def threshold(self, images: Tensor) -> Tensor:
         return jnd(images, self.jnd_model, edges=self.jnd_edges)
@@ -102,12 +133,12 @@ class Ysgan(Evaluator):
             assert views.aux is not None
             pristine = views.aux.flatten(0, 1)
             images = towards(images.flatten(0, 1), pristine, self.threshold(pristine), self.kappa).view_as(images)
-        raw, own = self.maps(images, views.features)
+        raw, own, beside = self._seen(images, views.features)
         content = own[-1].mean(dim=(2, 3))
-        seen = self._joined(own)
+        seen = self._joined(own, beside)
         if self.role == "FR":
-            _, other = self.maps(views.aux, views.aux_features)
-            pristine_maps = self._joined(other)
+            _, other, beside = self._seen(views.aux, views.aux_features)
+            pristine_maps = self._joined(other, beside)
             content = (other[-1].mean(dim=(2, 3)) - content).abs()
             d, r = self.difference(pristine_maps - seen), self.reference(pristine_maps)
         else:
@@ -128,6 +159,30 @@ class Ysgan(Evaluator):
             **judged(self.head(torch.cat(parts, dim=1))[:, 0], batch),
         }
 
-    def _joined(self, maps: list[Tensor]) -> Tensor:
+    def extract(self, images: Tensor) -> list[Tensor]:
+        """As for any evaluator; then the maps of the branch."""
+        if self.branch is None:
+            return super().extract(images)
+        prepared = self.prepare(images)
+        own = [self._summary(maps) for maps in self.source(self.backbone, prepared)]
+        return [*own, *self.branch.extract(prepared)]
+
+    def _seen(
+        self, images: Tensor | None, features: Sequence[Any] | None
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """What ``maps`` says, and the maps of the branch."""
+        if self.branch is None or (images is None and features is None):
+            return (*self.maps(images, features), [])
+        if features is not None:
+            count = len(self.source.channels)
+            return (*self.maps(None, features[:count]), [maps.flatten(0, 1).float() for maps in features[count:]])
+        assert images is not None
+        prepared = self.prepare(images.flatten(0, 1))  # once for both: it takes longest
+        raw = self.source(self.backbone, prepared)
+        return raw, [self._summary(maps) for maps in raw], self.branch.extract(prepared)
+
+    def _joined(self, maps: list[Tensor], beside: list[Tensor]) -> Tensor:
         reduced = [fit(layer(value), self.side) for layer, value in zip(self.reduce, maps)]
+        if self.branch is not None:
+            reduced += self.branch(beside, self.side)
         return self.attention(torch.cat(reduced, dim=1))

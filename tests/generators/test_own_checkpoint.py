@@ -131,6 +131,20 @@ def test_architectures_are_recognised_and_odd_sizes_run(
     assert tiled.shape == done.shape
 
 
+@pytest.mark.slow
+def test_a_restorer_of_faces_gets_images_of_its_one_size(tmp_path: Path) -> None:
+    """GFPGAN, 87 million parameters, made for faces of 512 pixels: smaller images are padded, larger ones cut."""
+    save_file(built(lambda: architecture("GFPGAN").GFPGAN(fix_decoder=False)), tmp_path / "faces.safetensors")
+    net = Checkpoint(path=str(tmp_path / "faces.safetensors"))
+    assert net.identity["architecture"] == "GFPGAN"
+    assert net.network.sizes.fixed == (512, 512)
+    for height, width in ((300, 420), (512, 512), (530, 600)):
+        image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(1))
+        done = net(image)
+        assert done.shape == image.shape
+        assert 0 <= done.min() <= done.max() <= 1
+
+
 def test_a_network_for_grey_images(tmp_path: Path) -> None:
     save_file(compact(channels=1), tmp_path / "grey.safetensors")
     net = Checkpoint(path=str(tmp_path / "grey.safetensors"))

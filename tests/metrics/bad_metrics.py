@@ -749,3 +749,48 @@ class Choosy(GoodSet):
 
     def __call__(self, generated, real, /):
         raise ValueError("at least 1000000 images are needed")
+
+
+# --------------------------------------------------------------------------------- wrong on a device
+
+
+@dataclass(frozen=True)
+class Rooted(Good):
+    """Makes a constant without asking where the images lie."""
+
+    info: ClassVar = told("rooted")
+
+    def __call__(self, images, references=None, /):
+        weights = torch.tensor([0.299, 0.587, 0.114], dtype=images.dtype).view(3, 1, 1)
+        return error(images * weights, references * weights)
+
+
+@dataclass(frozen=True)
+class Grabbing(Good):
+    """Hands the images to NumPy where they lie."""
+
+    info: ClassVar = told("grabbing")
+
+    def __call__(self, images, references=None, /):
+        return images.new_tensor([float(np.abs(x.numpy() - y.numpy()).mean()) for x, y in zip(images, references)])
+
+
+@dataclass(frozen=True)
+class Fetching(Good):
+    """Answers from the CPU."""
+
+    info: ClassVar = told("fetching")
+
+    def __call__(self, images, references=None, /):
+        return error(images.cpu(), references.cpu())
+
+
+@dataclass(frozen=True)
+class Divided(Good):
+    """Has another formula for another device."""
+
+    info: ClassVar = told("divided")
+
+    def __call__(self, images, references=None, /):
+        answer = error(images, references)
+        return answer if images.device.type == "cpu" else answer / 2

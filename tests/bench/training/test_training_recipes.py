@@ -14,10 +14,12 @@ FAMILIES = ("ysgan", "slkd", "hintkd", "reviewkd", "akd", "cvrkd", "ckdn", "milo
 
 def test_every_family_ships_in_both_sizes() -> None:
     families = {f"{name}{size}" for name in FAMILIES for size in ("", "-lite")}
-    assert set(recipes.names()) == families | {"kd-slkd", "kd-ysgan"}
+    assert set(recipes.names()) == families | {"kd-slkd", "kd-ysgan", "ysgan-vit-lite"}
 
 
-@pytest.mark.parametrize("name", [f"{family}{size}" for family in FAMILIES for size in ("", "-lite")])
+@pytest.mark.parametrize(
+    "name", [*(f"{family}{size}" for family in FAMILIES for size in ("", "-lite")), "ysgan-vit-lite"]
+)
 def test_shipped_recipes_name_losses_and_distillers_that_exist(name: str) -> None:
     recipe = recipes.load(name)
     assert recipe.name == name
@@ -27,7 +29,7 @@ def test_shipped_recipes_name_losses_and_distillers_that_exist(name: str) -> Non
         assert callable(seam.loss(loss, options))
 
 
-@pytest.mark.parametrize("name", [f"{family}-lite" for family in FAMILIES])
+@pytest.mark.parametrize("name", [*(f"{family}-lite" for family in FAMILIES), "ysgan-vit-lite"])
 def test_lite_recipes_build_their_networks_and_adapters(name: str) -> None:
     recipe = recipes.load(name)
     student = seam.network({**recipe.student.options, "pretrained": False})
