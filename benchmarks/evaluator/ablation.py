@@ -3,22 +3,30 @@
     python benchmarks/evaluator/ablation.py BIQ2021 --pool pool --teacher run/teacher.safetensors --cache cache
 
 The head of the student (moments of four maps at two sizes, brought to one scale; two linear layers) is trained on
-stored features of an EfficientNet-Lite0 that was never trained for quality, in five ways that differ in the labels:
+stored features of an EfficientNet-Lite0 that was never trained for quality, in ways that differ in the labels. In every
+step there are as many images, unless said otherwise:
 
-    none                 people's scores of BIQ2021, half a batch of them in every step
-    labels-equal-steps   people's scores, whole batches
-    full                 half a batch of people's scores, half of the pool with the teacher's answers
-    pseudo               the same with the metrics' pseudo-labels, which the teacher learnt, instead
-    shuffled-teacher     the same with its answers exchanged between the images of the pool
+    labels        people's scores of BIQ2021
+    labels-fewer  people's scores alone, of as many images as `full` has of them
+    full          people's scores, and for 45 images of the pool what the teacher says
+    score-only    what the teacher says, of BIQ2021 and of the pool, and no score of people
+    shuffled      as `full`, the teacher's answers exchanged between the images of the pool
+    compared      people's scores, and in groups of the pool what `kd-ysgan` says of an image beside its neighbours
+    pseudo        the same with the metrics' pseudo-labels, which `kd-ysgan` learnt
 
-Printed are mean and deviation over seeds of the rank correlation with people: on the official test images of BIQ2021,
-and on every ``--also`` set, over all images / mean within references. The ridge regression is fitted once. Nothing is
-chosen by any of these numbers.
+The teacher of `full`, `score-only` and `shuffled` is the mean of eight heads that learnt people's scores alone.
+
+Printed are mean and deviation over seeds of the rank correlation with people: on the validation part and the official
+test images of BIQ2021, and on every ``--also`` set, over all images / mean within references. The ridge regression is
+fitted once. Nothing is chosen by any of these numbers.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +46,11 @@ from ganiq.metrics.evaluator.views import Views
 from ridge import PENALTIES, extracted, fitted
 from torch import Tensor, nn
 
-ARMS = ("none", "labels-equal-steps", "full", "pseudo", "shuffled-teacher")
-HALF, STEPS, RATE, GROUP = 15, 3000, 1e-3, 5
+TEACHERS, STEPS, RATE, DROPOUT = 8, 3000, 1e-3, 0.5
+BATCH, TAUGHT = 128, 45
+"""Images in a step, and those of them that are the pool's."""
+GROUPS, GROUP = 4, 5
+"""References whose restorations are compared in a step, and restorations of each."""
 
 
 def main() -> None:
@@ -54,27 +65,42 @@ def main() -> None:
     with suited() as say:
         data = load(read_set(given.biq, "biq2021"), given.cache, Gate(exif="apply"), say)
         split = splits.make(data, "official", 0)
-        pool = labelled(given.pool, given.cache, split.digest, say)
+        pool, judged = labelled(given.pool, given.cache, split.digest, say)
         others = [load(read_set(path), given.cache, progress=say) for path in given.also]
-        answers = taught(pool, given.cache, given.teacher, say)
+        answers = compared(judged, given.cache, given.teacher, say)
         features = {d.digest: extracted(d, given.cache, say) for d in (data, pool, *others)}
+    features[judged.digest] = features[pool.digest]
     train, valid = (data.select(part) for part in (split.train, split.valid))
-    tests = [data.select(split.test), *others]
-    people = (inputs(train, features), targets(train))
-    marks = torch.tensor([s.score for s in pool.samples], dtype=torch.float32)
-    table = {name: [] for name in ARMS}
+    tests = [valid, data.select(split.test), *others]
+    y = targets(train)
+    people = Taught(inputs(train, features), (y - y.min()) / (y.max() - y.min()))
+    made = inputs(pool, features)
+    teachers = [trained(people, seed=1000 + n) for n in range(TEACHERS)]
+    soft = Taught(people.x, answer(teachers, people.x)), Taught(made, answer(teachers, made))
+    print("teacher:", [agreement(answer(teachers, inputs(t, features)).numpy(), t) for t in tests], flush=True)
+    fewer = Taught(people.x, people.y, BATCH - TAUGHT)
+    marks = torch.tensor([s.score for s in judged.samples], dtype=torch.float32)
+    pictures = inputs(judged, features)
+    table: dict[str, list[list[tuple[float, float]]]] = {}
     for seed in range(given.seeds):
-        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(answers)))
-        labels = {"full": answers, "pseudo": marks, "shuffled-teacher": answers[order]}
-        for arm in ARMS:
-            head = trained(people, (inputs(pool, features), labels.get(arm), pool), arm, seed)
-            with torch.no_grad():
-                table[arm].append([agreement(head(inputs(t, features))[:, 0].numpy(), t) for t in tests])
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(made)))
+        arms = {
+            "labels": (people,),
+            "labels-fewer": (fewer,),
+            "full": (fewer, soft[1].some(TAUGHT)),
+            "score-only": (soft[0].some(BATCH - TAUGHT), soft[1].some(TAUGHT)),
+            "shuffled": (fewer, Taught(made, soft[1].y[order], TAUGHT)),
+            "compared": (people, Compared(pictures, answers, judged)),
+            "pseudo": (people, Compared(pictures, marks, judged)),
+        }
+        for arm, sources in arms.items():
+            head = trained(*sources, seed=seed)
+            table.setdefault(arm, []).append([agreement(answer([head], inputs(t, features)).numpy(), t) for t in tests])
             print(f"seed {seed}, {arm}: {table[arm][-1]}", flush=True)
-    x, y = (raw(train, features), targets(train).numpy())
-    fits = [fitted(x, y, penalty) for penalty in PENALTIES]
+    x = raw(train, features)
+    fits = [fitted(x, y.numpy(), penalty) for penalty in PENALTIES]
     best = max(fits, key=lambda fit: stats.srocc(raw(valid, features) @ fit[0] + fit[1], targets(valid).numpy()))
-    print(f"\n{'':20}" + "".join(f"{t.name:>34}" for t in tests))
+    print(f"\n{'':20}" + "".join(f"{t.name + part:>34}" for t, part in zip(tests, (" (validation)", *[""] * 9))))
     print(
         f"{'ridge':20}" + "".join(f"{shown([agreement(raw(t, features) @ best[0] + best[1], t)]):>34}" for t in tests)
     )
@@ -82,18 +108,51 @@ def main() -> None:
         print(f"{arm:20}" + "".join(f"{shown([row[n] for row in rows]):>34}" for n in range(len(tests))))
 
 
-def labelled(folder: Path, cache: Path, split: str, say: Progress) -> TrainingSet:
-    """The pool with pseudo-labels, as the recipe ``kd-ysgan`` has them."""
+@dataclass(frozen=True)
+class Taught:
+    """Images with labels."""
+
+    x: Tensor
+    y: Tensor
+    count: int = BATCH
+    """How many of them there are in a step."""
+
+    def some(self, count: int) -> Taught:
+        return replace(self, count=count)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Restorations that are compared with others of the same picture, whatever the level."""
+
+    x: Tensor
+    y: Tensor
+    data: TrainingSet
+
+    @cached_property
+    def groups(self) -> list[list[int]]:
+        found: dict[str, list[int]] = {}
+        for n, sample in enumerate(self.data.samples):
+            found.setdefault(sample.group, []).append(n)
+        return [found[name] for name in sorted(found)]
+
+    def draw(self, rng: np.random.Generator) -> list[int]:
+        chosen = rng.permutation(len(self.groups))[:GROUPS]
+        return [int(n) for g in chosen for n in rng.permutation(self.groups[g])[:GROUP]]
+
+
+def labelled(folder: Path, cache: Path, split: str, say: Progress) -> tuple[TrainingSet, TrainingSet]:
+    """The pool, and those of it that have pseudo-labels, as the recipe ``kd-ysgan`` has them."""
     wanted = recipe.load("kd-ysgan")
     manifest = read_set(folder, "folder")
     made = load(manifest, cache, progress=say)
-    return pseudo.label(
+    return made, pseudo.label(
         made, manifest, folder / "scores", split, judges=wanted.judges, judged=wanted.judged, progress=say
     )
 
 
-def taught(pool: TrainingSet, cache: Path, teacher: Path, say: Progress) -> Tensor:
-    """What the teacher says of the pool's images; kept."""
+def compared(pool: TrainingSet, cache: Path, teacher: Path, say: Progress) -> Tensor:
+    """What the evaluator with a reference says of the pool's images; kept."""
     place = cache / f"answers-{export.digest_of(teacher)[:8]}-{pool.digest[:16]}.npy"
     if not place.is_file():
         said, predictor = np.empty(len(pool.samples)), Predictor(teacher)
@@ -123,39 +182,39 @@ def targets(data: TrainingSet) -> Tensor:
     return torch.tensor([data.sign * (s.score or 0.0) for s in data.samples], dtype=torch.float32)
 
 
-def trained(people: tuple[Tensor, Tensor], pool: tuple[Tensor, Tensor | None, TrainingSet], arm: str, seed: int):
-    """The head after ``STEPS`` steps of one arm."""
+def trained(*sources: Taught | Compared, seed: int) -> nn.Module:
+    """The head after ``STEPS`` steps; the first source is people's scores, or what stands for them."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    x, y = people
-    head = nn.Sequential(nn.Dropout(0.3), *regressor(x.shape[1], 128, dropout=0.3))
+    head = nn.Sequential(nn.Dropout(DROPOUT), *regressor(sources[0].x.shape[1], 128, dropout=DROPOUT))
     steps_of = torch.optim.AdamW(head.parameters(), RATE, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(steps_of, STEPS)
-    features, labels, data = pool
-    groups: dict[str, list[int]] = {}
-    for n, sample in enumerate(data.samples):
-        groups.setdefault(sample.group, []).append(n)
-    names = sorted(groups)
-    losses = (reg(), plcc(), difference(gain=0.6))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(steps_of, RATE, total_steps=STEPS, pct_start=0.05)
+    absolute, linear, relative = reg(), plcc(), difference(gain=0.6)
     for _ in range(STEPS):
-        count = 2 * HALF if arm == "labels-equal-steps" else HALF
-        own = torch.from_numpy(rng.integers(0, len(x), count))
-        said = head(x[own])[:, 0]
-        views = Views(y=y[own])
-        values, mask = losses[0]({"score": said}, views)
-        assert mask is not None
-        total = values.mean() + 0.1 * losses[1]({"score": said}, views)[0]
-        if labels is not None:
-            chosen = [names[n] for n in rng.permutation(len(names))[: HALF // GROUP]]
-            places = [int(n) for name in chosen for n in rng.permutation(groups[name])[:GROUP]]
-            ids = [{"dataset": "pool", "ref": data.samples[n].group} for n in places]
-            found = {"score": head(features[places])[:, 0]}
-            total = total + losses[2](found, Views(y=labels[places], ids=ids))[0]
+        total = torch.zeros(())
+        drawn = [rng.integers(0, len(s.x), s.count).tolist() if isinstance(s, Taught) else s.draw(rng) for s in sources]
+        said = head(torch.cat([s.x[rows] for s, rows in zip(sources, drawn)]))[:, 0].split([len(r) for r in drawn])
+        count = sum(len(rows) for s, rows in zip(sources, drawn) if isinstance(s, Taught))
+        for n, (source, rows, found) in enumerate(zip(sources, drawn, said)):
+            y = source.y[rows]
+            if isinstance(source, Compared):
+                ids = [{"dataset": "pool", "ref": source.data.samples[row].group} for row in rows]
+                total = total + relative({"score": found}, Views(y=y, ids=ids))[0]
+                continue
+            total = total + absolute({"score": found}, Views(y=y))[0].sum() / count
+            if n == 0:
+                total = total + 0.1 * linear({"score": found}, Views(y=y))[0]
         steps_of.zero_grad()
         total.backward()
         steps_of.step()
         schedule.step()
     return head.eval()
+
+
+@torch.no_grad()
+def answer(heads: Sequence[nn.Module], x: Tensor) -> Tensor:
+    """Their mean."""
+    return torch.stack([head(x)[:, 0] for head in heads]).mean(0)
 
 
 def agreement(said: np.ndarray, data: TrainingSet) -> tuple[float, float]:
