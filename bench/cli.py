@@ -549,17 +549,20 @@ def _train(
 ) -> int:  # fmt: skip
     from .progress import Silent, suited
     from .training.commands import train_command
+    from .training.parallel import speaks
 
-    with Silent() if quiet else suited() as say:
+    with suited() if speaks() and not quiet else Silent() as say:
         done = train_command(
             recipe, data, out, say, teacher=teacher, changes=changes or (), dataset=dataset, protocol_name=protocol,
             seed=seed, home=cache, device=device, minutes=minutes, workers=workers, pool=pool,
             exif=exif,
         )  # fmt: skip
     if not done.done:
-        _print("stopped; run the same command again to go on")
+        if speaks():
+            _print("stopped; run the same command again to go on")
         return INCOMPLETE
-    _print(str(done.checkpoint))
+    if speaks():
+        _print(str(done.checkpoint))
     return OK
 
 

@@ -1,7 +1,8 @@
 """Several processes on one training, started by ``torchrun``; one process where it was not.
 
 The batch of a recipe is that of all processes together: each takes its part, gradients are averaged, and scores are
-gathered before losses that compare images, so that the result is that of one process with the whole batch.
+gathered before losses that compare images, so that the result is that of one process with the whole batch. Dropout, and
+batch normalisation that learns (of some adapters), see each process's part alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from ..errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def speaks() -> bool:
+    """Whether this process is the one of ``torchrun``'s that says something, or alone."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,8 +111,12 @@ def _contrast(grey: Tensor) -> Tensor:
     if min(grey.shape[2:]) < 5:
         return grey.new_zeros(grey.shape)
     mean = F.avg_pool2d(grey, 5, stride=1)
-    # Sums of squares of whole numbers up to 255 are exact in float32: no negative variances.
-    variance = (F.avg_pool2d(grey**2, 5, stride=1, divisor_override=1) / 25 - mean**2).clamp_min(0)
+    # Sums of squares of whole numbers up to 255 are exact in float32: no negative variances. Not by a pool with another
+    # divisor, which an ONNX graph forgets.
+    (height, width), nothing = grey.shape[2:], grey.new_zeros(())
+    rows = sum(((grey**2)[..., n : height - 4 + n, :] for n in range(5)), nothing)
+    squares = sum((rows[..., n : width - 4 + n] for n in range(5)), nothing)
+    variance = (squares / 25 - mean**2).clamp_min(0)
     return F.pad(variance.sqrt(), (2, 2, 2, 2))
 
 

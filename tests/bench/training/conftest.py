@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import smoke_cases
 from ganiq.bench.training import data as training_data
 from ganiq.bench.training import recipe as recipes
 from PIL import Image
@@ -83,3 +84,15 @@ def given(waves: Path, load: Callable[[Path], training_data.TrainingSet]) -> tra
 def tiny() -> Callable[..., recipes.Recipe]:
     """``tiny(stages=[...])``: that recipe with changes."""
     return lambda **changes: recipes.build(document(**changes))
+
+
+@pytest.fixture(scope="session")
+def pictures(make_set: Make, load: Callable[[Path], training_data.TrainingSet]) -> training_data.TrainingSet:
+    """For shipped recipes: 64 images of 8 references to learn, and those of 2 others."""
+    return load(make_set(references=10, levels=4, side=smoke_cases.SIDE, first=200))
+
+
+@pytest.fixture(scope="session")
+def unscored(make_set: Make) -> Path:
+    """A pool for them: 64 images that nobody scored."""
+    return make_set(references=8, levels=4, side=smoke_cases.SIDE, first=400, scored=False)

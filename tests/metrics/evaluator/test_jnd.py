@@ -143,3 +143,14 @@ def test_unknown_model_is_refused() -> None:
     with pytest.raises(ValueError, match="pattern or namm"):
         jnd(flat(3), "liu")  # pyright: ignore[reportArgumentType]
     assert module.KAPPA == 0.7
+
+
+def test_directions_are_the_same_in_either_precision() -> None:
+    """All gradients there are: an exported graph counts in single precision."""
+    line = torch.arange(-765, 766)
+    across, down = torch.meshgrid(line, line, indexing="ij")
+    found = module._direction(across.double(), down.double())
+    assert torch.equal(module._direction(across.float(), down.float()), found)
+    angle = np.degrees(np.arctan2(down.double().numpy(), across.double().numpy())) % 180
+    assert np.array_equal(found.numpy()[across != 0], np.round(angle / 12)[across != 0] % 15)
+    assert (found[765] == 8).all()
