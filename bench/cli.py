@@ -150,7 +150,7 @@ def _root(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
     if version:
-        from .. import __version__
+        from .. import __version__  # pyright: ignore[reportMissingImports]
 
         _print(__version__)
         raise typer.Exit

@@ -89,8 +89,8 @@ def read(path: Path, manifest: Manifest) -> list[Imported]:
                     code="E-CFG",
                 )
             better[name] = registry.metrics.get(name).info.better
-        way: Better = "higher" if better[name] == "higher" else "lower"
-        imported.append(Imported(name, way, scores, path.name, sha, unknown.get(name, 0)))
+        known: Better = "higher" if better[name] == "higher" else "lower"
+        imported.append(Imported(name, known, scores, path.name, sha, unknown.get(name, 0)))
     return imported
 
 

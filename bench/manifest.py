@@ -79,7 +79,7 @@ class Manifest:
                 "name": self.name,
                 "scale": asdict(self.scale) if self.scale else None,
                 "classes": [asdict(c) for c in self.classes],
-                "items": sorted((asdict(i) | {"attrs": dict(i.attrs)} for i in self.items), key=lambda d: d["key"]),
+                "items": [asdict(i) | {"attrs": dict(i.attrs)} for i in sorted(self.items, key=lambda i: i.key)],
             }
         )
 

@@ -367,7 +367,7 @@ def _counts(
 def _provenance(
     manifest: Manifest, measures: Sequence[Measure], table: ScoreTable, imported: Sequence[imports.Imported]
 ) -> Provenance:
-    from .. import __version__
+    from .. import __version__  # pyright: ignore[reportMissingImports]
 
     statuses = [s for c in table.columns.values() for s in c.status if s]
     weights = {slot: sha for m in measures for slot, sha in m.document.get("weights", {}).items() if sha}

@@ -77,10 +77,10 @@ class Unit:
 
     def split(self) -> list[Unit]:
         """One unit per image; for a single image, one per metric."""
+        cell = self.cells[0]
         if len(self.cells) > 1:
             return [replace(self, key=f"{self.key}/{c.key}", cells=(c,)) for c in self.cells]
-        if len(self.cells[0].tasks) > 1:
-            cell = self.cells[0]
+        if len(cell.tasks) > 1:
             return [replace(self, key=f"{self.key}/{t}", cells=(replace(cell, tasks=(t,)),)) for t in cell.tasks]
         return [self]
 

@@ -35,17 +35,17 @@ class GateOptions(_Section):
     depth: Literal["refuse", "8"] = "refuse"
     exif: Literal["refuse", "apply"] = "refuse"
     icc: Literal["note", "convert"] = "note"
-    frame: int | None = Field(None, ge=0)
-    max_pixels: int = Field(50_000_000, gt=0)
-    max_bytes: int = Field(256 * 2**20, gt=0)
+    frame: int | None = Field(default=None, ge=0)
+    max_pixels: int = Field(default=50_000_000, gt=0)
+    max_bytes: int = Field(default=256 * 2**20, gt=0)
 
 
 class Statistics(_Section):
     """How agreement is judged."""
 
-    level: float = Field(0.95, gt=0.5, lt=1)
-    resamples: int = Field(2000, ge=200, le=100_000)
-    seed: int = Field(0, ge=0)
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    resamples: int = Field(default=2000, ge=200, le=100_000)
+    seed: int = Field(default=0, ge=0)
     headline: Literal["auto", "srocc_within", "srocc_pooled"] = "auto"
 
 
@@ -53,11 +53,11 @@ class Engine(_Section):
     """How the work is spread."""
 
     kind: str = "auto"
-    workers: int = Field(0, ge=0, le=512)
+    workers: int = Field(default=0, ge=0, le=512)
     """0 = one per core; on a graphics card one, as several would fight for it."""
     device: Device = "cpu"
     """Where metrics are computed; no part of a score's identity."""
-    timeout: float = Field(600, gt=0)
+    timeout: float = Field(default=600, gt=0)
     """Seconds that one unit of work may take before its worker is replaced."""
     durable: bool = False
     """Every commit survives a power cut, not only a killed process; slower."""
@@ -77,7 +77,7 @@ class Sweep(_Section):
     title: str = ""
     gallery: bool = True
     """Put crops of the most disputed images into the report; switch off where their licence forbids it."""
-    imports: tuple[Path, ...] = Field((), alias="import")
+    imports: tuple[Path, ...] = Field(default=(), alias="import")
     gate: GateOptions = GateOptions()
     statistics: Statistics = Statistics()
     engine: Engine = Engine()

@@ -60,7 +60,7 @@ def board(
     if scored:
         assert human is not None and manifest.scale is not None
         matrix = np.column_stack([_means(human, cells[g], order) for g in kept])
-        people = manifest.scale.sign * matrix.mean(axis=0)
+        people = np.asarray(manifest.scale.sign * matrix.mean(axis=0))
         if manifest.draws is not None:
             interval = "human scores: resampled observers; metrics: " + interval
             _observers(manifest, cells, order, kept, rows, level)

@@ -12,6 +12,7 @@ import numpy as np
 from .. import stats
 from ..document import (
     SCHEMA,
+    Agreement,
     Cell,
     ClassColumn,
     DatasetCard,
@@ -209,7 +210,7 @@ def _classes(manifest: Manifest, index: np.ndarray, families: Mapping[str, str])
     counts = {f: sum(family_of(i, families) == f for i in items) for f in ("gan", "traditional")}
     titles = {"gan": "GAN-based", "traditional": "Traditional"}
     if all(counts.values()):
-        columns += [{"code": f"family:{f}", "title": titles[f], "family": f, "n": n} for f, n in counts.items()]
+        columns.extend({"code": f"family:{f}", "title": titles[f], "family": f, "n": n} for f, n in counts.items())
     for known in manifest.classes:
         n = sum(i.distortion == known.code for i in items)
         if n:
@@ -244,15 +245,9 @@ def _row(name: str, title: str, source: Source, better: str) -> MetricRow:
 
 def _described(m: Measure) -> MetricRow:
     row = _row(m.column, m.info.title, "computed", m.info.better)
-    row |= {  # type: ignore[assignment]
-        "spec": str(m.spec),
-        "digest": m.digest,
-        "version": m.info.version,
-        "needs": m.info.needs,
-        "cite": m.info.cite,
-        "note": m.info.note,
-        "weights": dict(m.document.get("weights", {})),
-    }
+    row["spec"], row["digest"], row["version"] = str(m.spec), m.digest, m.info.version
+    row["needs"], row["cite"], row["note"] = m.info.needs, m.info.cite, m.info.note
+    row["weights"] = dict(m.document.get("weights", {}))
     if m.origin != "ganiq":
         row["badges"].append(f"plug-in: {m.origin}")
     row["badges"] += [f"trained on {name}" for name in m.info.trained_on]
@@ -439,7 +434,7 @@ def _percentile(x: np.ndarray) -> np.ndarray:
 
 def _matrix(
     rows: Sequence[MetricRow], table: ScoreTable, frame: Frame, index: np.ndarray, headline: str, manifest: Manifest
-) -> dict:
+) -> Agreement:
     if not rows:
         return {"names": [], "srocc": []}
     assert manifest.scale is not None
@@ -451,7 +446,7 @@ def _matrix(
     }
 
 
-def _unscored_matrix(rows: Sequence[MetricRow], table: ScoreTable, index: np.ndarray) -> dict:
+def _unscored_matrix(rows: Sequence[MetricRow], table: ScoreTable, index: np.ndarray) -> Agreement:
     """Metrics against each other where nobody scored the images."""
     usable = [r for r in rows if r["status"] == "ok" and r["n_used"] > 2]
     if len(usable) < 2:

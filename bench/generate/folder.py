@@ -141,7 +141,7 @@ def _record(
     journal: Journal,
     argv: list[str],
 ) -> str:
-    from ... import __version__
+    from ... import __version__  # pyright: ignore[reportMissingImports]
 
     every: list[dict[str, Any]] = [
         {

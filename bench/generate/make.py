@@ -400,7 +400,7 @@ def _sentence(key: str, error: BaseException) -> str:
 
 
 def _versions() -> str:
-    from ... import __version__
+    from ... import __version__  # pyright: ignore[reportMissingImports]
 
     found = provenance.versions()
     return ", ".join([f"ganiq {__version__}", *(f"{name} {found[name]}" for name in _LIBRARIES)])

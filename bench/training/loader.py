@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from .recipe import Cut, Net
 if TYPE_CHECKING:
     from torch import Tensor
 
-Taps = "list[Tensor | list[Tensor]]"
+Taps: TypeAlias = "list[Tensor | list[Tensor]]"
 """Per tap: of all images, or one by one where they differ in size."""
 ALIGNED = ("ref", "degraded")
 """Kinds that are cut where the image is."""

@@ -46,11 +46,13 @@ def main() -> None:
     x = {name: np.stack([features[s.key] for s in part.samples]) for name, part in parts.items()}
     y = {name: np.array([s.score for s in part.samples]) for name, part in parts.items()}
     order = np.random.default_rng(given.seed).permutation(len(y["train"]))
+    made: list[tuple[np.ndarray, float, int]] = []
     for count in given.counts:
         rows = order[: count or len(order)]
         fits = [fitted(x["train"][rows], y["train"][rows], penalty) for penalty in PENALTIES]
         valid = [stats.srocc(x["valid"] @ weights + bias, y["valid"]) for weights, bias in fits]
         weights, bias = fits[int(np.argmax(valid))]
+        made.append((weights, bias, len(rows)))
         said = x["test"] @ weights + bias
         low, high = interval(said, y["test"])
         found, linear = stats.srocc(said, y["test"]), stats.plcc(said, y["test"])
@@ -59,8 +61,9 @@ def main() -> None:
             f"test SROCC {found:.3f} [{low:.3f}, {high:.3f}], PLCC {linear:.3f}"
         )
     if given.out:
+        weights, bias, trained = made[-1]
         values = {"weights": torch.tensor(weights, dtype=torch.float32), "bias": torch.tensor(bias).float().reshape(())}
-        save_file(values, given.out, {"trained": f"{len(rows)} images of BIQ2021's official training part"})
+        save_file(values, given.out, {"trained": f"{trained} images of BIQ2021's official training part"})
 
 
 def extracted(data: TrainingSet, cache: Path, say) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -100,14 +101,17 @@ class Evaluator(nn.Module):
         small = shrink(maps, self.cap)
         return torch.cat((small, deviation(maps, self.cap)), dim=1) if self.spread else small
 
-    def maps(self, images: Tensor | None, features: Sequence[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
+    def maps(
+        self, images: Tensor | None, features: Sequence[Tensor | list[Tensor]] | None
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Maps of B*m patches: as the backbone made them (averaged, if they were cached), and as ``extract`` has them.
 
         Raises:
             ValueError: neither images nor features.
         """
         if features is not None:
-            stored = [maps.flatten(0, 1).float() for maps in features]
+            # Images of several sizes are handed only to networks that see them whole, which read features themselves.
+            stored = [maps.flatten(0, 1).float() for maps in cast("Sequence[Tensor]", features)]
             if self.spread:
                 return [maps.chunk(2, dim=1)[0] for maps in stored], stored
             return stored, [shrink(maps, self.cap) for maps in stored]

@@ -118,7 +118,7 @@ def test_a_sweep_file_runs_and_reports_again(tmp_path: Path) -> None:
     for r in range(2):
         Image.linear_gradient("L").rotate(90 * r).convert("RGB").save(data / f"ref{r}.png")
         for level in range(5):
-            made = Image.linear_gradient("L").rotate(90 * r).point(lambda v, k=level: min(255, v + 9 * k))
+            made = Image.linear_gradient("L").rotate(90 * r).point([min(255, v + 9 * level) for v in range(256)])
             made.convert("RGB").save(data / f"{r}_{level}.png")
             lines.append(f"{r}_{level}.png,ref{r}.png,{level}")
     (data / "items.csv").write_text("\n".join(lines) + "\n")

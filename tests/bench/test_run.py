@@ -57,7 +57,7 @@ def go(data: Path, out: Path, metrics: tuple[str, ...] = METRICS, **more: Any) -
 
 
 def row(outcome: runs.Outcome, name: str) -> dict[str, Any]:
-    board = outcome.leaderboard
+    board: Any = outcome.leaderboard
     return next(r for kind in ("metrics", "controls", "published") for r in board[kind] if r["name"] == name)
 
 
@@ -402,7 +402,7 @@ def test_set_metrics_stand_on_the_generator_board(
     monkeypatch.setitem(registry.metrics.builtin, "distance-test", "set_metric_test:Distance")  # type: ignore[arg-type]
     monkeypatch.setitem(registry.extractors.builtin, "projection-test", "set_metric_test:Projection")  # type: ignore[arg-type]
     outcome = go(folder, tmp_path, ("psnr", "distance-test"))
-    values = [g["metrics"]["distance-test"]["value"] for g in outcome.leaderboard["generators"]]
+    values: list[Any] = [g["metrics"]["distance-test"]["value"] for g in outcome.leaderboard["generators"]]
     assert values == sorted(values), "more noise lies further away"
     assert len(calls) == 6 * 9 + 9
     go(folder, tmp_path, ("psnr", "distance-test"))

@@ -142,5 +142,5 @@ def test_no_cell_is_a_formula_and_all_come_back(name: str, tmp_path: Path) -> No
     assert unguard(row["item"]) == name
     assert row["value"] == "-1.5"
     frame = pandas.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
-    assert frame["item"][0] == guard(name)
-    assert frame["value"][0] == -1.5
+    assert list(frame["item"]) == [guard(name)]
+    assert list(frame["value"]) == [-1.5]

@@ -84,7 +84,7 @@ def test_it_is_on_the_board(environment: dict[str, str], tmp_path: Path) -> None
     Image.linear_gradient("L").convert("RGB").save(data / "ref.png")
     lines = ["image,reference,score"]
     for level in range(6):
-        Image.linear_gradient("L").point(lambda v, k=level: min(255, v + 8 * k)).convert("RGB").save(
+        Image.linear_gradient("L").point([min(255, v + 8 * level) for v in range(256)]).convert("RGB").save(
             data / f"{level}.png"
         )
         lines.append(f"{level}.png,ref.png,{5 - level}")

@@ -241,7 +241,7 @@ def _metric(name, column, score, r, g, references, classes, o, known) -> dict[st
     else:
         row["srocc_within"] = cell(None, reason="no reference holds 5 or more items")
     row["srocc_pooled"] = _fisher(_rho(view, score), o.references)
-    row["krocc"] = _fisher(stats.kendalltau(view, score).statistic, o.references)
+    row["krocc"] = _fisher(stats.kendalltau(view, score)[0], o.references)
     row["plcc_raw"] = _fisher(np.corrcoef(view, score)[0, 1], o.references)
     b = np.polyfit(x, score, 1)
     fitted = np.polyval(b, x)

@@ -87,7 +87,7 @@ def test_the_pareto_front_is_what_nothing_beats() -> None:
         "machine": {},
         "metrics": {n: {"seconds": s, "total": s, "n": 1} for n, s in seconds.items()},
     }
-    rows = price.build(document, timing)
+    rows: list[Any] = price.build(document, timing)
     assert [r.seconds for r in rows] == sorted(r.seconds for r in rows)
     for row in rows:
         beaten = any(

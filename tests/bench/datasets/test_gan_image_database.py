@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -201,7 +202,7 @@ def test_real_published_values_agree_as_known(real: Manifest) -> None:
     table = real.published
     assert table is not None
     assert len(table.keys) == 72
-    found = {name: spearmanr(values, table.scores)[0] for name, values in table.values.items()}
+    found: dict[str, Any] = {name: spearmanr(values, table.scores)[0] for name, values in table.values.items()}
     known = {
         "ms-ssim": 0.62, "fsim": 0.58, "vif": 0.55, "ssim": 0.49, "hyperiqa": 0.47, "psnr": 0.45, "uiq": -0.04,
         "brisque": -0.35, "niqe": 0.00, "unique": -0.08,

@@ -179,6 +179,9 @@ def test_features_of_covers_give_the_scores_of_the_pixels(given: TrainingSet, ho
     assert np.std(a) > 1e-3
     batch = held.random([0, 1, 2], "stage", 0)
     assert batch.x is None
-    assert batch.features["teacher", "x"][0].shape[:2] == (3, 1)
-    drawn = {held.random([0], "stage", n).features["teacher", "x"][0].sum().item() for n in range(20)}
+    kept = batch.features["teacher", "x"][0]
+    assert isinstance(kept, torch.Tensor)
+    assert kept.shape[:2] == (3, 1)
+    batches: list[Any] = [held.random([0], "stage", n) for n in range(20)]
+    drawn = {one.features["teacher", "x"][0].sum().item() for one in batches}
     assert len(drawn) == 4  # every crop of the cover is drawn, and nothing else

@@ -65,7 +65,8 @@ def test_crops_are_as_large_as_the_image_up_to_a_side(size: tuple[int, int], wan
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     shown = torch.from_numpy(image).permute(2, 0, 1)
     assert frame(size, LARGEST) == of_image(shown, LARGEST) == wanted
-    places = grid(*(max(n, w) for n, w in zip(size, wanted)), wanted, 0)
+    height, width = (max(n, w) for n, w in zip(size, wanted))
+    places = grid(height, width, wanted, 0)
     ours = torch.from_numpy(cut(image, places, wanted)).permute(0, 3, 1, 2)
     assert torch.equal(ours, of_predictor(shown, wanted, 0))
     assert ours.shape[2:] == wanted
@@ -101,6 +102,7 @@ def test_batches_mix_sizes(small: TrainingSet, large: TrainingSet, network: Any,
     maps, known = batch.features["student", "x"]
     assert isinstance(maps, list)
     assert [tuple(m.shape[1:]) for m in maps] == [(40, 5, 5), (40, 6, 6), (40, 6, 6), (40, 5, 5), (40, 5, 5)]
+    assert isinstance(known, torch.Tensor)
     assert known.shape == (5, 1, 1120, 1, 1)
     with torch.no_grad():
         scores = network(batch.views("student", recipes.Net(net="x", role="NR")))["score"]

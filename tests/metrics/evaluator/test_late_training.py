@@ -23,6 +23,7 @@ def jumbled(network: nn.Module) -> nn.Module:
     made_of = torch.Generator().manual_seed(3)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
             module.running_mean.normal_(0, 0.3, generator=made_of)
             module.running_var.uniform_(0.5, 2, generator=made_of)
             nn.init.uniform_(module.weight, 0.5, 1.5, generator=made_of)

@@ -225,7 +225,7 @@ def _resized(image: Tensor) -> Tensor:
 
 
 @cache
-def exported(slot: str) -> tuple[nn.Module, int, Scaler]:
+def exported(slot: str) -> tuple[Any, int, Scaler]:
     """The network of an evaluator's file, the side of its crops and the scale of its labels, by the trainer."""
     path = weights.path_of(slot)
     card = export.card(path)
@@ -245,7 +245,8 @@ def evaluator(name: str) -> Callable[[Case], float]:
         pictures = [x[0].permute(1, 2, 0).numpy() for x in single(case)]
         size = pictures[0].shape[:2]
         side = crops.frame(size, network.largest) if network.largest else (crop, crop)
-        places = crops.grid(*(max(n, wanted) for n, wanted in zip(size, side)), side, 0)
+        height, width = (max(n, wanted) for n, wanted in zip(size, side))
+        places = crops.grid(height, width, side, 0)
         x, aux = (torch.from_numpy(crops.cut(p, places, side)).permute(0, 3, 1, 2)[:, None] for p in pictures)
         with torch.no_grad():
             scores = network(seam.views(x=x, aux=aux if network.needs_aux else None))["score"]
