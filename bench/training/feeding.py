@@ -76,7 +76,7 @@ class Feeding:
             nets["teacher"] = recipe.teacher
         kinds = tuple(sorted({net.shown for net in nets.values()} - {"none"}))
         learner = teacher if stage.train == "teacher" else student
-        largest = _largest(learner)
+        largest = seen_whole(learner)
         if largest and (len(nets) > 1 or kinds or not stage.cached):
             raise UsageError(
                 f"stage {stage.name}: a network that sees images whole learns alone, on stored features; write "
@@ -109,7 +109,7 @@ class Feeding:
             stored = {("teacher", kind): self._stored(teacher, kind, wanted) for kind in ("x", *kinds)}
         return Loader(
             wanted, recipe.views, None, self.beside, kinds, recipe.seed, self.device, stored, recipe.crops,
-            _largest(teacher),
+            seen_whole(teacher),
         )  # fmt: skip
 
     def _stored(self, network: Any, kind: str, wanted: Sequence[Entry]) -> dict[str, Features]:
@@ -120,7 +120,7 @@ class Feeding:
         ]
         for pixels, number in [*places, *(self.beside.pool if kind == "nar" else ())]:
             numbers.setdefault(pixels.digest, (pixels, set()))[1].add(number)
-        side, crops, largest = self.recipe.views.crop, self.recipe.crops, _largest(network)
+        side, crops, largest = self.recipe.views.crop, self.recipe.crops, seen_whole(network)
         common = {"device": self.device, "progress": self.progress}
         with self.world.turns():
             return {
@@ -137,8 +137,8 @@ class Feeding:
             }
 
 
-def _largest(network: Any) -> int:
-    """Side up to which it sees images whole; 0 where it sees crops."""
+def seen_whole(network: Any) -> int:
+    """Side up to which a network sees images whole; 0 where it sees crops."""
     return int(getattr(network, "largest", 0))
 
 

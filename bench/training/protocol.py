@@ -127,7 +127,8 @@ def _evaluated(
     kinds = () if net.shown == "none" else (net.shown,)
     for kind in kinds:
         beside.prepare(kind, found, progress)
-    loader = Loader(found, cut, None, beside, kinds, SEED, device, {}, card["crops"])
+    whole = feeding.seen_whole(network)
+    loader = Loader(found, cut, None, beside, kinds, SEED, device, {}, card["crops"], whole)
     say = progress or Silent()
     say.stage("predicting", len(found))
     predicted = predict(network, net, loader, progress=say)
@@ -291,7 +292,7 @@ def cost(network: Any, net: Net, loader: Loader, repeats: int = 5) -> dict[str, 
         "macs": counter.get_total_flops() // 2 * len(looks),
         "ms_per_image": round(1000 * float(np.median(times)) * len(looks), 3),
         "crops": loader.crops or len(looks),
-        "crop": loader.views.crop,
+        "crop": loader.largest or loader.views.crop,
         "threads": torch.get_num_threads(),
         "device": loader.device,
     }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ganiq.bench.errors import UsageError
-from ganiq.bench.training import cache, pseudo, seam, trainer
+from ganiq.bench.training import cache, protocol, pseudo, seam, trainer
 from ganiq.bench.training import recipe as recipes
 from ganiq.bench.training import splits as parts
 from ganiq.bench.training.beside import Beside, entries
@@ -18,6 +18,7 @@ from ganiq.bench.training.data import TrainingSet
 from ganiq.bench.training.loader import Loader
 from ganiq.bench.training.predict import predict
 from ganiq.metrics.evaluator.moments import LEAST
+from ganiq.metrics.evaluator.predictor import Predictor
 from ganiq.metrics.evaluator.predictor import crops as of_predictor
 from ganiq.metrics.evaluator.predictor import frame as of_image
 from soft_label_cases import folder_of
@@ -131,3 +132,22 @@ def test_such_a_network_learns_from_stored_features_only(
             continue
         with pytest.raises(UsageError, match="learns alone, on stored features; write cached = true"):
             work.feeding.loaders(recipe.stages[0], work.student, None, distils=False)
+
+
+def test_the_evaluation_sees_what_the_metric_sees(
+    small: TrainingSet, large: TrainingSet, tmp_path: Path, home: Path
+) -> None:
+    """Images above the size of the crops, which are not what such a network is shown."""
+    scored = small.relabelled({s.key: n / 4 for n, s in enumerate(small.samples)}, pseudo.SCALE)
+    keys = sorted(s.key for s in scored.samples)
+    split = parts.Split("made", 0, scored.digest, tuple(keys[:2]), tuple(keys[2:3]), tuple(keys[3:]))
+    stage = {"name": "a", "epochs": 1, "batch": 2, "cached": True, "terms": [REG]}
+    recipe = recipes.build(document(student={**NETWORK, "pretrained": False}, teacher=None, crops=0, stages=[stage]))
+    trained = trainer.train(recipe, scored, split, trainer.Settings(tmp_path / "out", home), None)
+    others = large.relabelled({s.key: n / 3 for n, s in enumerate(large.samples)}, pseudo.SCALE)
+    found = protocol.evaluate(trained.checkpoint, others)
+    metric = Predictor(trained.checkpoint)
+    for sample in others.samples:
+        image = torch.from_numpy(np.array(others.pixels[sample.image])).permute(2, 0, 1)[None].float() / 255
+        assert found["scores"][sample.key] == pytest.approx(float(metric.score(image)), abs=1e-5)
+    assert found["cost"]["crop"] == LARGEST
