@@ -1,9 +1,8 @@
-"""``kd-slkd``: the shipped evaluator without a reference, taught by people and then by a network like itself.
+"""``kd-slkd``: the shipped evaluator without a reference, taught by people and by a network like itself.
 
-Means and deviations of four maps of EfficientNet-Lite0, at full and half size, go through two linear layers; the deep
-half of the network that reads the image at half size was trained along. The first generation learnt people's scores of
-photographs (BIQ2021); the second, this one, learnt them too, and what the first said of 13,181 restorations and
-distortions that nobody scored. About 0 (worst) to 1 (best), not clipped; higher is better.
+Means and deviations of four maps of EfficientNet-Lite0, at full and half size, go through two linear layers. They
+learnt people's scores of photographs (BIQ2021), and what the same network, taught by those scores alone, said of 13,181
+restorations and distortions that nobody scored. About 0 (worst) to 1 (best), not clipped; higher is better.
 
 Sang et al.: Image quality assessment based on self-supervised learning and knowledge distillation. Journal of Visual
 Communication and Image Representation 90, 2023. doi:10.1016/j.jvcir.2022.103708. Sizes, data and schedule are this
@@ -42,7 +41,7 @@ class KDSLKD:
         trained_on=("BIQ2021",),
         cite="after Sang et al. 2023, doi:10.1016/j.jvcir.2022.103708; docs/evaluators.md",
         license="Apache-2.0; see docs/evaluators.md for the data it learnt from",
-        note="Learnt from people's scores of photographs; weak on plain noise and blur (docs/evaluators.md).",
+        note="Learnt from people's scores of photographs; on GAN restorations level with its control.",
     )
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:

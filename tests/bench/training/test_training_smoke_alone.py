@@ -15,7 +15,7 @@ ALONE: dict[str, tuple[dict[str, int], dict[str, Any]]] = {
     "cvrkd-lite": ({"teacher": 6, "student": 15}, {"rate": 2e-3}),
     "ckdn-lite": ({"pairs": 1, "joint": 14}, {"rate": 4e-3}),
     "milo-lite": ({"pseudo": 12}, {"rate": 1e-3, "clip": 1e9}),
-    "kd-slkd": ({"teacher-head": 5, "teacher": 4, "head": 4, "student": 6}, {"batch": 16}),
+    "kd-slkd": ({"teacher": 9, "student": 11}, {"batch": 16}),
     "kd-ysgan": ({"teacher": 4, "head": 6, "student": 11}, {"batch": 16}),
 }
 """Epochs by stage, and other changes."""
