@@ -22,15 +22,26 @@ def found(wanted: Name) -> str:
     Raises:
         UsageError: ``cuda``, and there is none.
     """
-    if wanted == "cpu":
-        return "cpu"  # and torch need not be loaded
+    if wanted != "auto":
+        demand(wanted)
+        return wanted
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    if wanted == "cuda":
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def demand(device: str) -> None:
+    """Make sure that there is a device, as torch calls it.
+
+    Raises:
+        UsageError: it is CUDA's, and there is none.
+    """
+    if not device.startswith("cuda"):
+        return  # and torch need not be loaded
+    import torch
+
+    if not torch.cuda.is_available():
         raise UsageError("there is no CUDA device here; use --device cpu", code="E-CFG")
-    return "cpu"
 
 
 def described(device: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import devices
 from ..atomic import explained, write_bytes, write_text
 from ..datasets import load as read_set
 from ..errors import UsageError
@@ -267,10 +268,7 @@ def _protocol(name: str) -> splits.Protocol:
 def _settings(
     out: Path, home: Path, device: str, say: Progress, teacher: Path | None, minutes: float | None
 ) -> Settings:
-    import torch
-
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError("there is no CUDA device here; use --device cpu", code="E-CFG")
+    devices.demand(device)
     return Settings(
         out, home, device=device, teacher=teacher, progress=say, compile=device.startswith("cuda"),
         minutes=math.inf if minutes is None else minutes,
