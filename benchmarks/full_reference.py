@@ -129,10 +129,11 @@ def memory_of(root: int) -> int:
     return total
 
 
-def ended(command: list[str]) -> Ended:
-    """Run a process to its end."""
+def ended(command: list[str], cores: set[int] | None = None) -> Ended:
+    """Run a process to its end; it and all below it stay on ``cores`` where they are given."""
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    settle = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=settle)
     peak, over = 0, threading.Event()
 
     def watch() -> None:
@@ -151,12 +152,14 @@ def ended(command: list[str]) -> Ended:
     return Ended(wall, peak, output)
 
 
-def suite(folder: Path, metrics: list[str], workers: int) -> tuple[Ended, dict[str, float], int]:
+def suite(
+    folder: Path, metrics: list[str], workers: int, cores: set[int] | None = None
+) -> tuple[Ended, dict[str, float], int]:
     """``ganiq run`` in a process of its own: what it took, seconds in each metric, number of scores."""
     with tempfile.TemporaryDirectory() as out:
         command = [*GANIQ, "run", "--data", str(folder), "--out", out, "--quiet"]
         command += ["--metrics", ",".join(metrics), "--workers", str(workers), "--no-gallery"]
-        finished = ended(command)
+        finished = ended(command, cores)
         timing = json.loads((Path(out) / "timing.json").read_text())["metrics"]
     return finished, {name: row["total"] for name, row in timing.items()}, sum(row["n"] for row in timing.values())
 
@@ -247,15 +250,19 @@ def scaling(folder: Path, scratch: Path, pairs: int, cores: int, repeat: int) ->
     ]
     one = min((suite(folder, metrics, 1) for _ in range(repeat)), key=lambda run: run[0].wall)
     all_ = min((suite(folder, metrics, cores) for _ in range(repeat)), key=lambda run: run[0].wall)
+    core = {min(os.sched_getaffinity(0))}
+    alone = min((suite(folder, metrics, 1, core) for _ in range(repeat)), key=lambda run: run[0].wall)
     quarter = suite(part_of(folder, max(8, pairs // 4), scratch / "quarter"), metrics, cores)
     start = statistics.median(suite(part_of(folder, 1, scratch / "one"), metrics, 1)[0].wall for _ in range(repeat))
     inside = sum(one[1].values())
     print(f"\nAll {len(metrics)} full-reference metrics without weights, {one[2]} scores:\n")
     print("| | |\n|---|---|")
-    print(f"| one worker, whole process | {one[0].wall:.1f} s, {pairs / one[0].wall:.1f} images/s |")
+    print(f"| one worker on one core, whole process | {alone[0].wall:.1f} s, {pairs / alone[0].wall:.1f} images/s |")
+    print(f"| one worker on all cores, whole process | {one[0].wall:.1f} s, {pairs / one[0].wall:.1f} images/s |")
     print(f"| {cores} workers, whole process | {all_[0].wall:.1f} s, {pairs / all_[0].wall:.1f} images/s |")
-    print(f"| ratio | {one[0].wall / all_[0].wall:.2f} |")
-    print(f"| ratio without start-up ({start:.1f} s) | {(one[0].wall - start) / (all_[0].wall - start):.2f} |")
+    for what, run in (("one worker on one core", alone), ("one worker on all cores", one)):
+        ratio, steady = run[0].wall / all_[0].wall, (run[0].wall - start) / (all_[0].wall - start)
+        print(f"| {cores} workers against {what} | {ratio:.2f}; {steady:.2f} without start-up ({start:.1f} s) |")
     print(f"| one worker: time not in metrics, start-up included | {1 - inside / one[0].wall:.1%} |")
     print(f"| one worker: time not in metrics, without start-up | {1 - inside / (one[0].wall - start):.1%} |")
     print(f"| peak memory, all workers, {pairs // 4} images | {quarter[0].peak / 1e6:.0f} MB |")

@@ -90,7 +90,9 @@ def build(board: Leaderboard) -> Board:
     twins = lookalikes(row["name"] for row in names) | lookalikes(row["title"] for row in names)
     classes = _classes(board, every)
     rows = [_row(row, key, axis, f"metric-{n}", twins, classes) for n, row in enumerate(metrics, 1)]
-    controls = [_row(row, key, axis, f"control-{n}", twins, classes) for n, row in enumerate(board["controls"], 1)]
+    controls = [
+        _row(row, key, axis, f"control-{n}", twins, classes, True) for n, row in enumerate(board["controls"], 1)
+    ]
     published = [_row(row, key, axis, f"published-{n}", {}, classes) for n, row in enumerate(board["published"], 1)]
     other_key = "srocc_pooled" if key == "srocc_within" else "srocc_within"
     other = Column(other_key, _SHORT[other_key], "g-corr", "higher", HEADLINES[other_key])
@@ -177,9 +179,16 @@ def _order(row: MetricRow, key: str) -> tuple[bool, int, float, str]:
 
 
 def _row(
-    row: MetricRow, key: str, axis: Axis, anchor: str, twins: Mapping[str, str], classes: Sequence[ClassHead]
+    row: MetricRow,
+    key: str,
+    axis: Axis,
+    anchor: str,
+    twins: Mapping[str, str],
+    classes: Sequence[ClassHead],
+    control: bool = False,
 ) -> Row:
-    badges = list(row["badges"])
+    # Statistics of the image (entropy, contrast) are computed as metrics are, and controls all the same.
+    badges = [*row["badges"], *(["control"] if control and "control" not in row["badges"] else [])]
     if row["source"] != "computed" and row["source"] not in badges:
         badges.append(row["source"])
     if row["status"] not in ("ok", "undefined"):
@@ -189,7 +198,7 @@ def _row(
     if twin is not None:
         badges.append(f"looks like another name: {clean(twin, 60)}")
     rank = row["rank"] or []
-    kind = "ctl" if row["source"] == "control" else "best" if row["tier"] == 1 else "rest"
+    kind = "ctl" if control else "best" if row["tier"] == 1 else "rest"
     cell: Cell = row[key]  # type: ignore[literal-required]
     empty: Cell = {"value": None, "low": None, "high": None}
     return Row(

@@ -122,6 +122,7 @@ def html(inputs: Inputs, parts: Parts, drawn: Sequence[str]) -> str:
         "card": document["dataset"],
         "prov": document["provenance"],
         "scored": document["dataset"]["score"] is not None,
+        "known_order": _known_order(document),
         "level": f"{document['settings']['level'] * 100:g}%",
         "shares": [(n, f"{v:.1%}") for n, v in document["dataset"]["shares"].items()],
         "board": board,
@@ -208,11 +209,18 @@ def _policy(style: str, script: str) -> str:
     return Markup("; ".join(f"{k} {v}" for k, v in rules.items()).replace("'", "&#39;"))
 
 
+def _known_order(document: Leaderboard) -> bool:
+    """Whether the scores are an order known by construction, which no person was asked for."""
+    score = document["dataset"]["score"]
+    return score is not None and score["kind"] == "severity"
+
+
 def _panels(document: Leaderboard, board: boards.Board, selection: points.Selection, items: Items) -> list[Panel]:
     score = document["dataset"]["score"]
     if score is None or not selection.shown:
         return []
     ys = span([items.score[n] for n in selection.every], 0.05)
+    order = "known order" if _known_order(document) else "human score"
     keys, generators = items.text["key"], items.text["generator"]
     out = []
     for metric in selection.metrics:
@@ -230,7 +238,7 @@ def _panels(document: Leaderboard, board: boards.Board, selection: points.Select
                 ]
             dots.append(charts.Dots(kind, [values[n] for n in mine], [items.score[n] for n in mine], titles))
         cell: Cell = metric[board.headline]  # type: ignore[literal-required]
-        label = f"{text.clean(metric['name'], 100)} against human score, {sum(len(d.x) for d in dots)} points"
+        label = f"{text.clean(metric['name'], 100)} against {order}, {sum(len(d.x) for d in dots)} points"
         fit = metric["fit"] if metric["fit"]["kind"] != "undefined" else None
         out.append(Panel(metric, cell["value"], charts.scatter(dots, fit, xs, ys, label)))
     return out

@@ -74,9 +74,10 @@ def train_command(
     """Train a recipe on a data set, or go on with it."""
     recipe = recipes.load(name, changes)
     place = home_of(home, out)
+    # What can be refused is refused before the pictures are decoded.
+    settings, how = _settings(out, place, device, say, teacher, minutes), _protocol(protocol_name)
     given = load(read_set(data, dataset), place, _gate(exif), say)
-    split = splits.make(given, _protocol(protocol_name), seed)
-    settings = _settings(out, place, device, say, teacher, minutes)
+    split = splits.make(given, how, seed)
     return train(recipe, given, split, settings, pool_of(recipe, given, split, place, say, workers, pool))
 
 
@@ -107,6 +108,8 @@ def evaluate_command(
     place = home_of(home, out)
     if (pool is not None or also) and not (seeds or ablation):
         raise UsageError("--pool and --also belong to recipes; add --ablation or --splits", code="E-CFG")
+    devices.demand(device)
+    how = _protocol(protocol_name or "reference")
     given = load(read_set(data, dataset), place, _gate(exif), say)
     if seeds or ablation:
         (name,) = targets if len(targets) == 1 else ("",)
@@ -118,7 +121,6 @@ def evaluate_command(
         def prepare(split: splits.Split) -> TrainingSet | None:
             return pool_of(recipe, given, split, place, say, workers, pool)
 
-        how = _protocol(protocol_name or "reference")
         many = list(range(seeds or 1))
         others = [load(read_set(folder), place, _gate(exif), say) for folder in also]
         work = protocol.ablation if ablation else protocol.repeated

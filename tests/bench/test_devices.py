@@ -59,7 +59,7 @@ def test_a_run_reaches_the_device_changes_nothing_and_says_so(tmp_path: Path) ->
 
 
 @without
-@pytest.mark.parametrize("how", ["run", "sweep", "demo", "compare", "generate"])
+@pytest.mark.parametrize("how", ["run", "sweep", "demo", "compare", "generate", "train", "evaluate"])
 def test_cuda_where_there_is_none_is_refused_in_one_sentence(how: str, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (tmp_path / "sweep.toml").write_text(
@@ -72,6 +72,20 @@ def test_cuda_where_there_is_none_is_refused_in_one_sentence(how: str, folder: P
         "demo": ["demo", "--out", out, "--device", "cuda"],
         "compare": ["compare", f"a={folder}", f"b={folder}", "-r", folder, "--out", out, "--device", "cuda"],
         "generate": ["generate", tmp_path / "make.toml", "--out", out, "--device", "cuda"],
+        # Refused before anything is read: not even that there is no such data set is noticed.
+        "train": ["train", "slkd-lite", "--data", tmp_path / "none", "--out", out, "--device", "cuda"],
+        "evaluate": [
+            "evaluate",
+            "slkd-lite",
+            "--splits",
+            "2",
+            "--data",
+            tmp_path / "none",
+            "--out",
+            out,
+            "--device",
+            "cuda",
+        ],
     }
     done = ganiq(*arguments[how])
     assert (done.returncode, done.stdout, done.stderr) == (2, "", REFUSAL)

@@ -21,7 +21,7 @@ METRICS = (
     "wavelet-sim", "subband-sim", "chroma-dev", "saliency-sim", "spectral-res", "info-weighted", "patch-cosine",
     "deep-distance", "natural-stats",
 )  # fmt: skip
-CONTROLS = ("algorithm-identity", "file-size", "random")
+CONTROLS = ("algorithm-identity", "file-size", "random", "contrast")
 CLASSES = (
     ("c1", "Adversarial codec", "gan"),
     ("c2", "Adversarial upscaling", "gan"),
@@ -45,6 +45,8 @@ class Options:
     repeats: int = 1
     """Items of every generator per reference."""
     scored: bool = True
+    kind: str = "MOS"
+    """What the scores are; "severity" is an order by construction, for which nobody was asked."""
     timed: bool = True
     waiting: int = 1
     """How many of the metrics lack weights."""
@@ -111,14 +113,15 @@ def draw(o: Options) -> tuple[dict[str, Any], list[list[object]], list[str]]:
             else None
         )
         guesses = {"file-size": rng.normal(0, 1, len(g)) + 0.3 * quality, "random": rng.random(len(g))}
+        guesses["contrast"] = rng.random(len(g))
         if means is not None:
             guesses = {"algorithm-identity": means[g, r], **guesses}
         for name in CONTROLS:
             if name in guesses:
                 row = _metric(name, ("higher", guesses[name]), score, r, g, references, classes, o, True)
-                controls.append(
-                    row | {"source": "control", "badges": ["control"], "needs": "", "note": "never sees the image"}
-                )
+                if name != "contrast":  # a statistic of the image: computed, and a control because of what it is
+                    row |= {"source": "control", "badges": ["control"], "needs": "", "note": "never sees the image"}
+                controls.append(row)
         _rank(rows)
         if len(rows) > 2:
             rows[1] = rows[1] | {"source": "imported", "badges": ["imported"]}
@@ -132,7 +135,7 @@ def draw(o: Options) -> tuple[dict[str, Any], list[list[object]], list[str]]:
             "name": "sample", "title": "Random sample", "digest": _sha("sample"), "license": "CC0-1.0",
             "source": "https://example.org/sample", "cite": "A. Author (2026), doi:10.5555/12345678.",
             "n_items": len(g), "n_outputs": len(g), "n_references": o.references, "n_generators": o.generators,
-            "score": MOS if o.scored else None,
+            "score": MOS | {"kind": o.kind} if o.scored else None,
             "notes": ["Numbers are drawn, not measured."],
             "gaps": [["photo01/model-99.0", "never existed"]],
             "shares": {"reference": 0.031, "generator": 0.642} if o.scored else {},

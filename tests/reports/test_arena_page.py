@@ -115,6 +115,24 @@ def test_names_are_escaped(pages: dict[str, Path]) -> None:
     assert "&lt;img src=x onerror=canary(3)&gt;" in outside
 
 
+def test_trust_has_columns_for_people_only_where_people_were_asked(pages: dict[str, Path], tmp_path: Path) -> None:
+    def table(path: Path) -> str:
+        text = path.read_text(encoding="utf-8")
+        return text[text.index('<section id="trust"') :].partition("</section>")[0]
+
+    names = ["Alpha", "Beta", "Gamma"]
+    alone = table(written(tmp_path / "alone", names, rated=False))
+    assert alone.count("--calibrate") == 1
+    for column in ("SROCC with people", "Measured as", "Tier there", "Order here"):
+        assert column not in alone
+        assert column in table(pages["people"])
+        assert column in table(pages["panel"])  # calibrated on another run
+    for text in (alone, table(pages["people"])):
+        heads = len(re.findall(r"<th[^>]*scope=\"col\"", text))
+        for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", text, re.S):
+            assert len(re.findall(r"<t[hd]\b", row)) == heads
+
+
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     names = ["Alpha", "Beta", "Gamma"]
     first = written(tmp_path / "a", names).read_bytes()

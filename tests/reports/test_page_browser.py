@@ -189,7 +189,7 @@ def test_filter_groups_and_address(driver: Any, plain: str) -> None:
     )
     driver.execute_script(type_, "m", "sim")
     assert set(_names(driver)) == {"wavelet-sim", "subband-sim", "saliency-sim"}
-    assert "3 of 19 rows" in driver.execute_script("return document.querySelector('output[data-for=m]').textContent")
+    assert "3 of 20 rows" in driver.execute_script("return document.querySelector('output[data-for=m]').textContent")
     _click(driver, "rmse")
     wide = "return document.querySelector('table[data-id=m] th[data-col=krocc]').offsetWidth"
     assert driver.execute_script(wide) > 0
@@ -244,7 +244,7 @@ def test_everything_is_there_without_scripts(driver: Any, plain: str) -> None:
         find = lambda query: driver.execute_cdp_cmd("DOM.querySelectorAll", {"nodeId": root, "selector": query})[
             "nodeIds"
         ]
-        assert len(find("table[data-id=m] tbody tr")) == 16 + 1 + 3
+        assert len(find("table[data-id=m] tbody tr")) == 16 + 1 + 4
         assert len(find("figure svg")) == 15
         assert find("html.scripted") == []
         assert find("table[data-id=m] thead button") == []

@@ -211,7 +211,7 @@ def test_the_leaderboard_says_everything(full: str) -> None:
     document = sample.draw(sample.Options())[0]
     table = full[full.index('<table class="board" data-id="m">') :].partition("</table>")[0]
     assert "<code>ganiq weights get natural-stats</code>" in table
-    assert table.count('<span class="badge">control</span>') == 3
+    assert table.count('<span class="badge">control</span>') == 4
     assert table.index("Controls, never ranked") > table.index("natural-stats")
     for row in document["metrics"]:
         assert f">{row['name']}</bdi>" in table
@@ -223,7 +223,20 @@ def test_the_leaderboard_says_everything(full: str) -> None:
         assert f'data-col="{name}"' in table
     assert re.search(r'data-col="rmse" data-better="lower"', table)
     assert table.count('class="fb best"') == sum(m["tier"] == 1 for m in document["metrics"])
-    assert table.count('class="fb ctl"') == 3
+    assert table.count('class="fb ctl"') == 4
+
+
+def test_an_order_by_construction_is_never_called_peoples(tmp_path: Path) -> None:
+    """Where nobody was asked, no heading, caption, column or label of the page says that somebody was."""
+    out = html(tmp_path, sample.Options(kind="severity"))
+    outside = re.sub(r"<script.*?</script>|<style>.*?</style>", "", out, flags=re.S)
+    for section in ("classes", "scatter", "disagreements"):
+        words = outside[outside.index(f'<section id="{section}"') :].partition("</section>")[0]
+        assert not re.search(r"\bhuman\b|\bpeople\b", words, re.I), section
+    rated = html(tmp_path / "rated")
+    assert "SD of human scores" in rated
+    assert "people like it more than the metric does" in rated
+    assert "against human score" in rated
 
 
 def test_undefined_cells_say_why(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_metrics_round_trip(board: Leaderboard) -> None:
     table = pd.read_csv(io.StringIO(metrics_csv(board)))
     rows: list[Any] = [*board["metrics"], *board["controls"], *board["published"]]
     assert len(table) == len(rows)
-    assert list(table["part"]) == ["metric"] * 16 + ["control"] * 3 + ["published"]
+    assert list(table["part"]) == ["metric"] * 16 + ["control"] * 4 + ["published"]
     for name in STATISTICS:
         for end, key in (("", "value"), (" low", "low"), (" high", "high")):
             wanted = [row[name][key] for row in rows]

@@ -187,7 +187,8 @@ def test_rows_are_ordered_by_tier_then_value_and_controls_stay_apart() -> None:
     made = boards.build(document)
     keys = [(r.data["tier"] is None, r.data["tier"] or 0, -(r.data["srocc_within"]["value"] or -9)) for r in made.rows]
     assert keys == sorted(keys)
-    assert {r.data["source"] for r in made.controls} == {"control"}
+    assert [r.data["source"] for r in made.controls] == ["control", "control", "control", "computed"]
+    assert all(r.badges == ["control"] for r in made.controls)
     assert all(r.data["source"] != "control" for r in made.rows)
     assert [h.code for h in made.classes] == ["family:gan", "family:traditional", "c1", "c2", "c3"]
 
