@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from evaluator_cases import made, seen
-from ganiq.metrics.evaluator.backbones import backbone
+from ganiq.metrics.evaluator.backbones import BACKBONES, backbone
 from ganiq.metrics.evaluator.build import parameters
 from ganiq.metrics.evaluator.parts_net import folded
 from ganiq.metrics.evaluator.views import Views
@@ -52,16 +52,27 @@ def test_a_network_without_halves_says_so() -> None:
         source.second_half(source.build(pretrained=False))
 
 
-def test_folding_changes_nothing_but_the_names() -> None:
-    source = backbone("lite0")
+@pytest.mark.parametrize("name", BACKBONES)
+def test_folding_changes_nothing_but_the_names(name: str) -> None:
+    source = backbone(name)
     plain, other = (jumbled(source.build(pretrained=False)) for _ in range(2))
     assert folded(other) is other
     assert not [m for m in other.modules() if isinstance(m, nn.BatchNorm2d)]
-    x = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    x = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        for a, b in zip(source(plain, x), source(other.train(), x)):  # nothing depends on the mode
+        for a, b in zip(source(plain, x), source(other, x)):
             assert torch.allclose(a, b, atol=1e-4 * float(a.abs().max()))
             assert float(a.std()) > 1e-3
+            assert torch.isfinite(a).all()
+
+
+def test_a_folded_network_has_no_modes() -> None:
+    source = backbone("lite0")
+    other = folded(jumbled(source.build(pretrained=False)))
+    x = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        for a, b in zip(source(other.eval(), x), source(other.train(), x)):
+            assert torch.equal(a, b)
     with pytest.raises(ValueError, match="follows no convolution"):
         folded(nn.Sequential(nn.BatchNorm2d(3)))
 
