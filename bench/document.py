@@ -163,6 +163,8 @@ class GeneratorRow(TypedDict):
     n: int
     human: Cell
     human_tier: int | None
+    human_apart: NotRequired[list[str]]
+    """Generators that people's scores tell apart from this one; absent where pairs were not tested."""
     metrics: dict[str, Cell]
     """Mean of each metric over the shared references."""
     ranks: dict[str, int]

@@ -191,7 +191,7 @@ def sentence(document: documents.Arena) -> list[tuple[str, bool]]:
         named = best if len(best) <= 8 else [*best[:7], f"{len(best) - 7} more"]
         tiers = max(s["tier"] or 0 for s in standings.values())
         out += [("Best tier: ", False), (listed(named), True)]
-        out.append((f", of {tiers} tier{'s' * (tiers != 1)} that {who} tell{'s' * (not people)} apart. ", False))
+        out.append((f", of {tiers} tier{'s' * (tiers != 1)} in the order of {who}. ", False))
     else:
         first = [str(clean(name, 40)) for name, s in standings.items() if s["place"] == 1]
         out += [("First: ", False), (listed(first), True)]

@@ -100,10 +100,10 @@ def build(board: Leaderboard, order: Sequence[MetricRow]) -> Contest:
 def _apart(rows: Sequence[GeneratorRow]) -> tuple[list[list[int]], str]:
     """For each generator, those that people tell apart from it, and by which rule."""
     n = len(rows)
-    if any(row["human_tier"] is not None for row in rows):
-        tiers = [row["human_tier"] for row in rows]
-        test = [[a is not None and b is not None and a != b for b in tiers] for a in tiers]
-        how = "pairs in different tiers"
+    if all("human_apart" in row for row in rows):
+        known = [set(row.get("human_apart", ())) for row in rows]
+        test = [[row["name"] in others for row in rows] for others in known]
+        how = "pairs that people's scores tell apart"
     elif any(row["human"]["low"] is not None for row in rows):
         ends = [(row["human"]["low"], row["human"]["high"]) for row in rows]
         test = [[_clear(a, b) for b in ends] for a in ends]

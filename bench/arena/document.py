@@ -46,6 +46,9 @@ class View(TypedDict):
     reason: str
     """Why there is no view at all; empty where there is one."""
     standings: dict[str, Standing]
+    apart: dict[str, list[str]] | None
+    """Generator -> those that the tests tell apart from it. None where pairs were not tested, and for single metrics,
+    which order nothing here."""
     wins: list[list[float | None]]
     """Share of references on which the row is better than the column (ties half), in the order of
     ``Arena.generators``; None on the diagonal."""
@@ -88,7 +91,7 @@ class Pair(TypedDict):
     level: bool
     """The headline places them alike: nothing to reverse."""
     separated: bool | None
-    """Whether the headline puts them into different tiers; None where it has no tiers."""
+    """Whether the headline's tests tell them apart; None where it has no tests."""
     verdicts: dict[str, Verdict]
 
 
@@ -130,7 +133,7 @@ class Referee(TypedDict):
     significant: int
     """Of these, with a difference that chance does not explain."""
     apart: int
-    """Pairs of generators, neighbours or not, that the headline puts into different tiers; 0 without tiers."""
+    """Pairs of generators, neighbours or not, that the headline's tests tell apart; 0 without tests."""
     reversed: int
     """Of these, pairs that it places the other way round."""
 

@@ -71,8 +71,8 @@ def extremes(
 def write_crops(folder: Path, run: Run, found: Extremes, order: Sequence[str], wanted: bool) -> None:
     """Crops of the extreme images, 1:1 and lossless, into ``folder``/arena; what an earlier arena left goes."""
     place = folder / "arena"
-    (place / "gallery.json").unlink(missing_ok=True)
     if not wanted or run.manifest is None or not found["rows"]:
+        gallery.clear(place)
         return
     half = SHOWN // 2
     shown = set(order if len(order) <= SHOWN else [*order[:half], *order[-half:]])
@@ -83,7 +83,7 @@ def write_crops(folder: Path, run: Run, found: Extremes, order: Sequence[str], w
         item = run.manifest.by_key.get(row["key"])
         if row["generator"] in shown and item is not None and (crop := _crop(place, run, item)) is not None:
             crops.append(crop)
-    write_text(place / "gallery.json", json.dumps({"schema": 1, "crops": crops}, indent=1, ensure_ascii=False) + "\n")
+    gallery.save(place, crops)
 
 
 def _crop(place: Path, run: Run, item: Item) -> gallery.Crop | None:

@@ -35,17 +35,16 @@ def pairs(
         names: generators as ``found`` has them.
         dice: settings.
     """
-    standings = headline["standings"]
+    standings, apart = headline["standings"], headline["apart"]
     neighbours = list(pairwise(order))
     made: list[Pair] = []
     for above, below in neighbours:
-        tiers = standings[above]["tier"], standings[below]["tier"]
         made.append(
             {
                 "above": above,
                 "below": below,
                 "level": standings[above]["place"] == standings[below]["place"],
-                "separated": None if None in tiers else tiers[0] != tiers[1],
+                "separated": None if apart is None else below in apart[above],
                 "verdicts": {},
             }
         )
@@ -85,14 +84,15 @@ def _judged(
 
 
 def reversals(headline: View, view: View) -> tuple[int, int]:
-    """Pairs that stand in different tiers of the headline, and how many of them a view places the other way round."""
-    apart = wrong = 0
-    if view["reason"]:
+    """Pairs that the headline tells apart, and how many of them a view places the other way round."""
+    told, apart, wrong = headline["apart"], 0, 0
+    if view["reason"] or told is None:
         return 0, 0
+    known = {name: set(others) for name, others in told.items()}
     for one, other in combinations(headline["standings"], 2):
-        (a, b), (ours, theirs) = ([v["standings"][g] for g in (one, other)] for v in (headline, view))
-        if a["tier"] is None or b["tier"] is None or a["tier"] == b["tier"]:
+        if other not in known[one]:
             continue
+        (a, b), (ours, theirs) = ([v["standings"][g] for g in (one, other)] for v in (headline, view))
         apart += 1
         wrong += (a["place"] - b["place"]) * (ours["place"] - theirs["place"]) < 0
     return apart, wrong

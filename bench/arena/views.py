@@ -135,6 +135,8 @@ def people(run: Run, names: Sequence[str], dice: Dice) -> View | None:
     view["interval"] = "votes of resampled observers, fitted anew"
     view["tiers"] = "largest studentised deviation of any pair over the same refits, all pairs"
     view["wins"] = _shares(won.mean(axis=0))
+    if all("human_apart" in rows[name] for name in names):
+        view["apart"] = {name: rows[name].get("human_apart", []) for name in names}
     tiers = [rows[name]["human_tier"] for name in names]
     for name, rate, tier in zip(names, rates, tiers, strict=True):
         view["standings"][name] = {
@@ -257,7 +259,7 @@ def panel_view(
 def _view(name: str, title: str, kind: str, better: str, names: Sequence[str]) -> View:
     return {
         "name": name, "title": title, "kind": kind, "better": better, "scale": "", "n_references": 0, "interval": "",
-        "tiers": "", "reason": "", "standings": {}, "wins": [[None] * len(names) for _ in names],
+        "tiers": "", "reason": "", "standings": {}, "apart": None, "wins": [[None] * len(names) for _ in names],
     }  # type: ignore[typeddict-item]  # fmt: skip
 
 
@@ -266,6 +268,8 @@ def _filled(view: View, names: Sequence[str], found: Tournament, references: int
     view["interval"] += found.interval
     view["tiers"] = found.tiers
     view["wins"] = _shares(found.wins)
+    if found.apart is not None and view["kind"] != "metric":
+        view["apart"] = {name: [names[k] for k in others] for name, others in zip(names, found.apart, strict=True)}
     values = np.array([e.value for e in found.win_rate], float)
     for g, name in enumerate(names):
         standing: Standing = {

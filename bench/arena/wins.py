@@ -107,6 +107,8 @@ class Tournament:
     win_rate: list[Estimate]
     tier: list[int] | None
     rank: list[tuple[int, int]] | None
+    apart: list[list[int]] | None
+    """For each generator, those that the tests tell apart from it."""
     interval: str
     tiers: str
 
@@ -154,11 +156,11 @@ def of_references(scores: np.ndarray, dice: Dice) -> Tournament:
     win_rate = [_rate(per[:, g], dice) for g in range(size)]
     interval = f"bootstrap over the {count} references, whole references with all their pairs"
     if size > MOST_TESTED:
-        return Tournament(won.mean(0), strength, win_rate, None, None, interval, _crowded(size))
+        return Tournament(won.mean(0), strength, win_rate, None, None, None, interval, _crowded(size))
     found = stats.max_t(per, stats.generator(dice.seed, "arena", "max-t"))
     tiers = stats.tiers(found.p, found.delta, 1 - dice.level)
     how = f"max-T sign flips of the win rates of {count} references, all pairs"
-    return Tournament(won.mean(0), strength, win_rate, tiers.tier, tiers.rank, interval, how)
+    return Tournament(won.mean(0), strength, win_rate, *tiers, interval, how)
 
 
 def of_panel(scores: list[np.ndarray], vote: list[int], dice: Dice) -> Tournament:
@@ -197,11 +199,11 @@ def of_panel(scores: list[np.ndarray], vote: list[int], dice: Dice) -> Tournamen
     win_rate = [percentile(float(m), drawn[:, g], dice.level, UNVARIED) for g, m in enumerate(mean)]
     interval = f"two-way bootstrap over the {count} references and the panel's {units} votes"
     if size > MOST_TESTED:
-        return Tournament(flat, strength, win_rate, None, None, interval, _crowded(size))
+        return Tournament(flat, strength, win_rate, None, None, None, interval, _crowded(size))
     p, delta = simultaneous(mean, drawn)
     tiers = stats.tiers(p, delta, 1 - dice.level)
     how = "largest studentised deviation of any pair in the same two-way draws, all pairs"
-    return Tournament(flat, strength, win_rate, tiers.tier, tiers.rank, interval, how)
+    return Tournament(flat, strength, win_rate, *tiers, interval, how)
 
 
 def simultaneous(value: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -254,6 +256,7 @@ def _plain(wins: np.ndarray, theta: np.ndarray, mean: np.ndarray, why: str) -> T
         wins,
         [Estimate(float(t), reason=why) for t in theta],
         [Estimate(float(m), reason=why) for m in mean],
+        None,
         None,
         None,
         f"none: {why}",

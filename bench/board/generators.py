@@ -223,8 +223,10 @@ def _observers(
 
 
 def _tier(rows: dict[str, GeneratorRow], kept: list[str], p: np.ndarray, delta: np.ndarray, level: float) -> None:
-    for name, tier in zip(kept, stats.tiers(p, delta, 1 - level).tier, strict=True):
+    found = stats.tiers(p, delta, 1 - level)
+    for name, tier, others in zip(kept, found.tier, found.apart, strict=True):
         rows[name]["human_tier"] = tier
+        rows[name]["human_apart"] = [kept[k] for k in others]
 
 
 def _ranks(rows: dict[str, GeneratorRow], kept: list[str], view: str, values: np.ndarray) -> None:

@@ -17,6 +17,9 @@ class Tiers(NamedTuple):
 
     tier: list[int]
     rank: list[tuple[int, int]]
+    apart: list[list[int]]
+    """For each, the others that beat it or that it beats. Members of different tiers need not be among them: a tier
+    says that somebody above beats each of its members, not that everybody does."""
 
 
 def tiers(p: ArrayLike, delta: ArrayLike, alpha: float = 0.05) -> Tiers:
@@ -52,7 +55,8 @@ def tiers(p: ArrayLike, delta: ArrayLike, alpha: float = 0.05) -> Tiers:
             raise ValueError("the differences contradict each other: some metrics beat each other in a circle")
         tier[top] = number
         left &= ~top
-    return Tiers([int(t) for t in tier], rank)
+    either = beats | beats.T
+    return Tiers([int(t) for t in tier], rank, [[int(j) for j in np.flatnonzero(row)] for row in either])
 
 
 @dataclass(frozen=True, slots=True)

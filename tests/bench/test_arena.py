@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import subprocess
@@ -136,6 +137,7 @@ def test_tiers_are_those_of_max_t_on_win_rates() -> None:
     expected = stats.tiers(test.p, test.delta, 0.05)
     assert found.tier == expected.tier
     assert found.rank == expected.rank
+    assert found.apart == expected.apart
     assert len(set(found.tier or [])) > 1
 
 
@@ -351,6 +353,43 @@ def test_gan_image_database_order_from_its_votes(shared_data: Path, tmp_path: Pa
 
 
 # --- flips -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rated", [True, False])
+def test_only_what_the_tests_tell_apart_counts_as_told_apart(rated: bool, tmp_path: Path) -> None:
+    """Tiers are chains: somebody in the tier above beats each member, and not everybody there does."""
+    rng = np.random.default_rng(5)
+    names, count = "abcdef", 14
+    noise = dict(zip(names, (0.3, 3.0, 0.3, 3.0, 0.3, 0.3), strict=True))
+
+    def drawn(seed: int) -> dict[str, list[float]]:
+        own = np.random.default_rng(seed)
+        return {g: (own.normal(0, noise[g], count) - 0.6 * n).tolist() for n, g in enumerate(names)}
+
+    metrics = {
+        name: drawn(n) for n, name in enumerate(("psnr", "ssim", "vifp", "dss", "haarpsi", "vsi", "fsim", "nlpd"))
+    }
+    metrics["nlpd"] = {g: [-v for v in values] for g, values in metrics["nlpd"].items()}
+    document = make(arenas.write(tmp_path, metrics, drawn(99) if rated else None))
+    view = document["views"][0]
+    apart = view["apart"]
+    assert apart is not None
+    tier = {g: s["tier"] for g, s in view["standings"].items()}
+    pairs = [(a, b) for a, b in itertools.combinations(names, 2)]
+    told = [(a, b) for a, b in pairs if b in apart[a]]
+    assert all((a in apart[b]) == (b in apart[a]) for a, b in pairs)
+    assert all(tier[a] != tier[b] for a, b in told)
+    assert 0 < len(told) < sum(tier[a] != tier[b] for a, b in pairs)  # some stand in different tiers untold
+    for g, standing in view["standings"].items():  # the interval of places counts the same pairs
+        better = sum(view["standings"][k]["place"] < standing["place"] for k in apart[g])
+        assert standing["rank"] in (None, [1 + better, len(names) - (len(apart[g]) - better)])
+    assert {r["apart"] for r in document["metrics"]} == {len(told)}
+    for pair in document["pairs"]:
+        assert pair["separated"] is (pair["below"] in apart[pair["above"]])
+    open_ = [p for p in document["pairs"] if not p["separated"] and not p["level"]]
+    assert open_
+    said = {g["name"]: g["sentence"] for g in document["generators"]}
+    assert all("not tell them apart" in said[p["above"]] for p in open_)
 
 
 def test_flips_by_hand(tmp_path: Path) -> None:

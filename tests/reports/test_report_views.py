@@ -23,8 +23,14 @@ def _board(**options: Any) -> Leaderboard:
 
 
 def _generators(
-    ranks: dict[str, list[int]], tiers: list[int | None], ends: list[tuple[float, float]] | None = None
+    ranks: dict[str, list[int]],
+    tiers: list[int | None],
+    ends: list[tuple[float, float]] | None = None,
+    apart: list[list[int]] | None = None,
 ) -> Leaderboard:
+    """Generators with places, tiers and intervals; unless ``apart`` is given, all of different tiers are told apart."""
+    if apart is None and None not in tiers:
+        apart = [[k for k, other in enumerate(tiers) if other != tier] for tier in tiers]
     document = _board(metrics=2, generators=3, references=3)
     names = [n for n in ranks if n != "human"]
     document["generators"] = [
@@ -36,6 +42,7 @@ def _generators(
             },
             "metrics": {m: {"value": 1.0, "low": None, "high": None} for m in names},
             "ranks": {m: v[n] for m, v in ranks.items()},
+            **({} if apart is None else {"human_apart": [f"g{k}" for k in apart[n]]}),
         }
         for n in range(len(tiers))
     ]  # fmt: skip
@@ -43,7 +50,7 @@ def _generators(
     return document
 
 
-def test_reversed_orders_are_marked_between_tiers_only() -> None:
+def test_reversed_orders_are_marked_where_people_tell_apart() -> None:
     # People: g0, g1 | g2, g3. The metric swaps g0 and g1 (one tier: no claim) and puts g3 before g1.
     document = _generators({"human": [1, 2, 3, 4], "m": [2, 4, 1, 3]}, [1, 1, 2, 2])
     lines = contest.build(document, []).lines
@@ -56,6 +63,14 @@ def test_reversed_orders_are_marked_between_tiers_only() -> None:
 def test_agreeing_orders_and_swaps_inside_a_tier_are_not_marked() -> None:
     document = _generators({"human": [1, 2, 3], "same": [1, 2, 3], "swap": [2, 1, 3]}, [1, 1, 2])
     assert all(view.flip == 0 for line in contest.build(document, []).lines for view in line.views)
+
+
+def test_a_tier_between_two_generators_does_not_tell_them_apart() -> None:
+    # Only g0 and g2 are told apart; g1, in a tier of its own, from nobody. The metric turns the whole order round.
+    ranks = {"human": [1, 2, 3], "m": [3, 2, 1]}
+    lines = contest.build(_generators(ranks, [1, 1, 2], apart=[[2], [], [0]]), []).lines
+    assert [line.views[0].flip for line in lines] == [3, 0, 3]
+    assert "reverses 1 of the 1 pairs" in lines[0].views[0].hint
 
 
 def test_without_tiers_intervals_decide_and_without_intervals_means() -> None:

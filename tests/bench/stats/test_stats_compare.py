@@ -215,8 +215,9 @@ def test_tiers_worked_example():
     found = tiers(p, delta)
     assert found.tier == [1, 1, 2, 2]
     assert found.rank == [(1, 2), (1, 3), (2, 4), (3, 4)]
-    assert tiers(np.ones((3, 3)), np.zeros((3, 3))) == ([1, 1, 1], [(1, 3)] * 3)
-    assert tiers(np.empty((0, 0)), np.empty((0, 0))) == ([], [])
+    assert found.apart == [[2, 3], [3], [0], [0, 1]]  # b and c stand in different tiers and are not told apart
+    assert tiers(np.ones((3, 3)), np.zeros((3, 3))) == ([1, 1, 1], [(1, 3)] * 3, [[], [], []])
+    assert tiers(np.empty((0, 0)), np.empty((0, 0))) == ([], [], [])
 
 
 @given(st.integers(1, 9), st.integers(0, 10_000))
@@ -226,7 +227,7 @@ def test_tiers_are_consistent(m, seed):
     p = np.triu(rng.random((m, m)) ** 3, 1)
     p = p + p.T + np.eye(m)
     delta = mean[:, None] - mean
-    tier, rank = tiers(p, delta)
+    tier, rank, apart = tiers(p, delta)
     beats = (p <= 0.05) & (delta > 0)
     place = (-mean).argsort().argsort() + 1
     assert set(tier) == set(range(1, max(tier) + 1))
@@ -234,6 +235,7 @@ def test_tiers_are_consistent(m, seed):
         assert (tier[i] == 1) == (rank[i][0] == 1) == (not beats[:, i].any())
         assert rank[i][0] <= place[i] <= rank[i][1]
         for j in range(m):
+            assert (j in apart[i]) == bool(beats[i, j] or beats[j, i])
             if beats[i, j]:
                 assert tier[i] < tier[j]
 
