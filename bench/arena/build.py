@@ -67,7 +67,7 @@ def build(run: Run, rated: Run | None) -> Arena:
         why = "; ".join(f"{name}: {reason}" for name, reason in list(panel["left_out"].items())[:3])
         raise UsageError(
             f"{run.folder}: nobody scored these images and there is no panel of metrics ({headline['reason']}"
-            f"{'; ' + why if why else ''}); run more metrics",
+            f"{'; ' + why if why else ''}); score them by more metrics, and mend what `ganiq run` reported as failed",
             code="E-CFG",
         )
     judged = [views.metric_view(judge, names, total, dice) for judge in found.values()]

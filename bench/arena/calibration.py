@@ -118,7 +118,7 @@ def _predict(rated: Run, run: Run, name: str, generators: Sequence[str], judge: 
         )
     residuals = _residuals(rated, values, fitted, curve)
     if len(residuals) >= FEWEST:
-        made["error"], made["n_generators"] = number(float(np.std(residuals, ddof=1))), len(residuals)
+        made["error"], made["n_generators"] = number(_error(residuals)), len(residuals)
     made["status"] = "ok"
     score = np.full(len(ours), np.nan)
     finite = np.isfinite(ours)
@@ -154,11 +154,16 @@ def _residuals(rated: Run, values: np.ndarray, fitted: np.ndarray, curve: stats.
     )
 
 
+def _error(residuals: np.ndarray) -> float:
+    """Root mean square about zero, not about their mean: an offset shared by all generators is an error as well."""
+    return float(np.sqrt(np.sum(residuals**2) / (len(residuals) - 1)))
+
+
 def _interval(per: np.ndarray, residuals: np.ndarray, dice: Dice) -> Cell:
     """Mean predicted score with an interval from both sources of error.
 
     Student's t with one degree of freedom less than there are generators in the calibration, times the root of
-    (variance of their residuals + variance of the mean over resampled references of this run).
+    (mean square of their residuals + variance of the mean over resampled references of this run).
     """
     from scipy.stats import t
 
@@ -173,7 +178,7 @@ def _interval(per: np.ndarray, residuals: np.ndarray, dice: Dice) -> Cell:
         made["reason"] = f"too few references for an interval ({len(per)}; {LEAST_GROUPS} are needed)"
         return made
     drawn = dice.draws("references", len(per), 1) @ per / len(per)
-    spread = float(np.sqrt(np.var(residuals, ddof=1) + np.var(drawn, ddof=1)))
+    spread = float(np.sqrt(_error(residuals) ** 2 + np.var(drawn, ddof=1)))
     half = float(t.ppf((1 + dice.level) / 2, len(residuals) - 1)) * spread
     made["low"], made["high"] = number(float(per.mean()) - half), number(float(per.mean()) + half)
     return made

@@ -147,7 +147,7 @@ class Prediction(TypedDict):
     kind: str
     """``logistic`` or ``linear``."""
     error: float | None
-    """Standard deviation over the calibration's generators of (mean predicted - mean human)."""
+    """Root mean square over the calibration's generators of (mean predicted - mean human), with divisor n - 1."""
     n_generators: int
     """Generators behind ``error``."""
     outside: float | None

@@ -75,12 +75,12 @@ def _judged(
     judge = found[view["name"]]
     won = wins.duels(judge.scores[judge.complete])
     per = wins.rates(won)
-    gaps = [per[:, a] - per[:, b] for a, b in neighbours]
+    gaps = [np.round(per[:, a] - per[:, b], 12) for a, b in neighbours]  # no traces of rounding where they tie
     # One stream for all pairs and metrics: they share their flips.
     raw = [stats.sign_flip(gap, rng=stats.generator(dice.seed, "arena", "pair")) for gap in gaps]
     shares = [float(won[:, a, b].mean()) for a, b in neighbours]
     adjusted = stats.holm(np.array(raw))
-    return [(float(g.mean()), share, float(p)) for g, share, p in zip(gaps, shares, adjusted, strict=True)]
+    return [(round(float(g.mean()), 12), share, float(p)) for g, share, p in zip(gaps, shares, adjusted, strict=True)]
 
 
 def reversals(headline: View, view: View) -> tuple[int, int]:

@@ -19,8 +19,9 @@ from .inputs import OBSERVERS, Run
 from .wins import Dice, Tournament
 
 LOGS = "Bradley–Terry strength of wins on references: natural log scale, mean zero"
-LEAST_COVERAGE = 0.99
-"""Share of the shared references that a metric must have a value on to sit on the panel."""
+LEAST_COVERAGE = 0.8
+"""Share of the shared references that a metric must have a value on to sit on the panel: those that it lacks are lost
+to the whole panel."""
 TRUSTED_TIERS = (1, 2)
 EVERYBODY = (
     "all quality metrics that have a value on the shared references; variants of one metric share a vote, related "

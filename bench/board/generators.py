@@ -15,6 +15,8 @@ from .scores import ScoreTable, family
 
 # Above this many generators the pairwise family of tests costs more than it tells.
 MOST_TESTED = 150
+NAMED = 6
+"""Images that a note names; it counts the others."""
 
 
 def board(
@@ -23,7 +25,8 @@ def board(
     """Rank generators over the references that all of them share.
 
     Means over different references must not be compared: generators that lack a reference restrict the ranking
-    to the references they have, and the note says so.
+    to the references they have, and the note says so. An image without a value of any metric (damaged, refused) is as
+    good as missing.
 
     Args:
         table: scores.
@@ -35,19 +38,28 @@ def board(
     """
     manifest = table.manifest
     cells: dict[str, dict[str, list[int]]] = {}
+    lost = _lost(table, names)
+    gone = {(manifest.items[n].generator, manifest.items[n].group) for n in lost}
     for n, item in enumerate(manifest.items):
         if item.generator:
-            cells.setdefault(item.generator, {}).setdefault(item.group, []).append(n)
+            by = cells.setdefault(item.generator, {})
+            if (item.generator, item.group) not in gone:
+                by.setdefault(item.group, []).append(n)
+    none = [name for name, by in cells.items() if not by]
+    cells = {name: by for name, by in cells.items() if by}
     empty: GeneratorBoard = {"references": [], "note": "", "interval": "", "agreement": {}}
+    unscored = _told(manifest, lost, none)
     if len(cells) < 2:
-        return [], {**empty, "note": "fewer than two generators are named"}
+        return [], {**empty, "note": _joined(unscored, "fewer than two generators are named")}
     shared, kept, note = _shared({g: set(by) for g, by in cells.items()})
+    note = _joined(note, unscored)
     if not shared:
-        return _unpaired(table, names, families, cells, level, resamples, seed)
+        rows_, board_ = _unpaired(table, names, families, cells, level, resamples, seed)
+        return rows_, {**board_, "note": _joined(board_["note"], unscored)}
     tasks = {manifest.items[rows[0]].attrs.get("task", "") for g in kept for rows in cells[g].values()} - {""}
     if len(tasks) > 1:
         warning = f"different tasks stand on one table ({', '.join(sorted(tasks))}); compare generators of one task"
-        note = f"{note}; {warning}" if note else warning
+        note = _joined(note, warning)
     order = sorted(shared)
     human = _human(manifest)
     scored = human is not None and all(np.isfinite(_means(human, cells[g], order)).all() for g in kept)
@@ -88,6 +100,26 @@ def board(
                 agreement[metric]["reason"] = "fewer than 3 generators with a value"
     ordered = sorted(rows.values(), key=lambda r: (r["ranks"].get("human", 0), r["name"]))
     return ordered, {"references": order, "note": note, "interval": interval, "agreement": agreement}
+
+
+def _lost(table: ScoreTable, names: list[str]) -> list[int]:
+    """Items of generators for which no metric has a value, where any metric has one at all."""
+    known = np.zeros(len(table.manifest.items), bool)
+    for name in names:
+        known |= ~np.isnan(table.columns[name].limits)
+    return [n for n, item in enumerate(table.manifest.items) if item.generator and not known[n]] if known.any() else []
+
+
+def _told(manifest: Manifest, lost: list[int], none: list[str]) -> str:
+    """Which images no metric has a value for, in words; generators that have no other ones by their name."""
+    single = [manifest.items[n].key for n in lost if manifest.items[n].generator not in none]
+    parts = [f"{name} (none of its images)" for name in sorted(none)]
+    parts += single[:NAMED] + ([f"{len(single) - NAMED} more"] if len(single) > NAMED else [])
+    return f"without a score of any metric, and treated as missing: {', '.join(parts)}" if parts else ""
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
 
 
 def _row(

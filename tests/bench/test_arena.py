@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from ganiq.bench import stats
 from ganiq.bench.arena import document as documents
-from ganiq.bench.arena import inputs, wins
+from ganiq.bench.arena import calibration, inputs, wins
 from ganiq.bench.arena.build import make
 from ganiq.bench.arena.wins import Dice
 from ganiq.bench.errors import UsageError
@@ -199,14 +199,48 @@ def test_a_perfect_copy_wins_with_infinite_psnr(tmp_path: Path) -> None:
 
 def test_gaps_take_a_reference_from_that_metric_alone(tmp_path: Path) -> None:
     gappy = table(EIGHT)
-    gappy["b"][0] = math.nan
+    gappy["b"][0] = gappy["a"][1] = math.nan
     empty = {g: [math.nan] * 8 for g in "abc"}
     document = make(arenas.write(tmp_path, {"psnr": table(EIGHT), "ssim": gappy, "vifp": empty}))
-    assert [view(document, n)["n_references"] for n in ("psnr", "ssim")] == [8, 7]
-    assert "1 of 8 references lack a value" in view(document, "ssim")["interval"]
+    assert [view(document, n)["n_references"] for n in ("psnr", "ssim")] == [8, 6]
+    assert "2 of 8 references lack a value" in view(document, "ssim")["interval"]
     assert {"psnr", "ssim"} == {v["name"] for v in document["views"] if v["kind"] == "metric" and not v["reason"]}
     assert document["panel"]["votes"] == [["psnr"]]
-    assert "7 of 8 references" in document["panel"]["left_out"]["ssim"]
+    assert "6 of 8 references" in document["panel"]["left_out"]["ssim"]
+
+
+def test_a_metric_that_lacks_one_reference_keeps_its_seat_and_the_panel_does_without_it(tmp_path: Path) -> None:
+    gappy = table(EIGHT)
+    gappy["b"][0] = math.nan
+    document = make(arenas.write(tmp_path, {"psnr": table(EIGHT), "ssim": gappy}))
+    assert document["panel"]["votes"] == [["psnr"], ["ssim"]]
+    assert [view(document, n)["n_references"] for n in ("panel", "psnr", "ssim")] == [7, 8, 7]
+
+
+def test_a_damaged_image_is_as_good_as_a_missing_one(tmp_path: Path) -> None:
+    """No metric has a value for it: its reference is left out for all, and the note names the image."""
+    metrics = {name: noisy(0.3, n, 10, "abc") for n, name in enumerate(("psnr", "ssim", "vifp"))}
+    missing = make(arenas.write(tmp_path / "missing", metrics, without={("b", 4)}))
+    for scores in metrics.values():
+        scores["b"][4] = math.nan
+    damaged = make(arenas.write(tmp_path / "damaged", metrics))
+    assert damaged["references"] == missing["references"] and len(damaged["references"]) == 9
+    assert damaged["views"] == missing["views"]
+    assert damaged["generators"] == missing["generators"]
+    assert any("treated as missing: b/photo04" in note for note in damaged["notes"])
+
+
+def test_a_generator_without_one_readable_image_is_left_out_by_name(tmp_path: Path) -> None:
+    metrics = {name: noisy(0.3, n, 10, "abc") for n, name in enumerate(("psnr", "ssim"))}
+    for scores in metrics.values():
+        scores["b"] = [math.nan] * 10
+    document = make(arenas.write(tmp_path / "two", metrics))
+    assert [g["name"] for g in document["generators"]] == ["a", "c"]
+    assert any("b (none of its images)" in note for note in document["notes"])
+    for scores in metrics.values():
+        scores["c"] = [math.nan] * 10
+    with pytest.raises(UsageError, match=r"b \(none of its images\), c \(none of its images\)"):
+        make(arenas.write(tmp_path / "one", metrics))
 
 
 def test_only_shared_references_count(tmp_path: Path) -> None:
@@ -358,7 +392,6 @@ def test_gan_image_database_order_from_its_votes(shared_data: Path, tmp_path: Pa
 @pytest.mark.parametrize("rated", [True, False])
 def test_only_what_the_tests_tell_apart_counts_as_told_apart(rated: bool, tmp_path: Path) -> None:
     """Tiers are chains: somebody in the tier above beats each member, and not everybody there does."""
-    rng = np.random.default_rng(5)
     names, count = "abcdef", 14
     noise = dict(zip(names, (0.3, 3.0, 0.3, 3.0, 0.3, 0.3), strict=True))
 
@@ -470,7 +503,9 @@ def test_prediction_is_the_curve_and_its_error_that_of_generator_means(tmp_path:
     found = {p["metric"]: p for p in document["predictions"]}
     human = noisy(0.4, 1)
     residuals = [np.mean(curve(psnr[g])) - np.mean(human[g]) for g in "abcd"]
-    assert found["psnr"]["error"] == pytest.approx(np.std(residuals, ddof=1), rel=1e-5)
+    assert found["psnr"]["error"] == pytest.approx(
+        np.sqrt(np.sum(np.square(residuals)) / (len(residuals) - 1)), rel=1e-5
+    )
     assert found["psnr"]["n_generators"] == 4
     for g in "abcd":
         cell = found["psnr"]["predicted"][g]
@@ -480,6 +515,11 @@ def test_prediction_is_the_curve_and_its_error_that_of_generator_means(tmp_path:
         least = 3.18245 * np.std(residuals, ddof=1)
         boot = np.std(curve(contest[g]), ddof=0) / math.sqrt(12)
         assert (cell["high"] - cell["low"]) / 2 == pytest.approx(math.hypot(least, 3.18245 * boot), rel=0.03)
+
+
+def test_an_offset_of_all_generators_is_an_error_too() -> None:
+    assert calibration._error(np.array([2.0, 2.0, 2.0])) == pytest.approx(math.sqrt(12 / 2))
+    assert calibration._error(np.array([1.0, -1.0])) == pytest.approx(np.std([1, -1], ddof=1))
 
 
 def test_extrapolation_and_unknown_metrics_are_refused(tmp_path: Path) -> None:
