@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .errors import INCOMPLETE, INTEGRITY, OK, USAGE, GaniqError, Refusal, UsageError
+from .errors import INCOMPLETE, INTEGRITY, OK, SIGINT, USAGE, GaniqError, Refusal, UsageError
 
 EPILOG = (
     "Exit codes: 0 all done; 1 finished, but some items failed or were skipped; 2 usage or configuration; "
-    "4 integrity; 5 disk or memory exhausted; 130/143 interrupted (run the same command again to go on)."
+    "4 integrity; 5 disk or memory exhausted, or no network; 130/143 interrupted (run the same command again to go on)."
 )
+
+STORE = "store.sqlite"
+"""Name of the score store in a report's folder."""
 
 app = typer.Typer(
     name="ganiq",
@@ -22,11 +27,12 @@ app = typer.Typer(
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-lists = typer.Typer(help="What there is: metrics, datasets, generators.", no_args_is_help=True)
-weights_app = typer.Typer(help="Trained weights: list, get, add, verify.", no_args_is_help=True)
+lists = typer.Typer(help="What there is: metrics, datasets, generators, recipes.", no_args_is_help=True)
+weights_app = typer.Typer(help="Trained weights: list, get, add, remove, verify.", no_args_is_help=True)
 app.add_typer(lists, name="list")
 app.add_typer(weights_app, name="weights")
 
@@ -47,10 +53,19 @@ Results = Annotated[Path, typer.Option("--out", "-o", help="Folder of the result
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: stages.0.epochs=2.")]
 Split = Annotated[str, typer.Option(help="Split: reference, reference+generator, random or official.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder of decoded pixels and features, to share.")]
-Device = Annotated[str, typer.Option(help="cpu, or cuda.")]
 Place = Annotated[str, typer.Option("--device", help="Where to compute: cpu, cuda, or auto: cuda if there is one.")]
-Minutes = Annotated[float | None, typer.Option(help="Stop after this time; the same command goes on.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="Stop at the next saved state after so many minutes of this command; the same command goes on."
+    ),
+]
 Exif = Annotated[str, typer.Option(help="Rotated images: refuse or apply.")]
+Alpha = Annotated[str | None, typer.Option(help="Images with transparency: refuse, white, black, drop.")]
+Depth = Annotated[str | None, typer.Option(help="16-bit images: refuse, or 8 to convert.")]
+Rotated = Annotated[str | None, typer.Option("--exif", help="Rotated images: refuse or apply.")]
+Profiles = Annotated[str | None, typer.Option("--icc", help="Colour profiles: note or convert.")]
+Frame = Annotated[int | None, typer.Option(help="Frame of animated images; default: refuse.")]
 Scorers = Annotated[int, typer.Option(help="Processes that score pseudo-labels; 0 = one per core.")]
 
 
@@ -83,6 +98,9 @@ def _other(error: BaseException) -> int:
 
         _fail(resume_hint(["ganiq", *sys.argv[1:]]))
         return int(getattr(error, "exit_code", 130))
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: its message is the help
+        print(str(error.format_message()).rstrip(), file=sys.stderr)  # type: ignore[attr-defined]  # noqa: T201
+        return USAGE
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own usage errors
         message = str(error.format_message()).rstrip(".")  # type: ignore[attr-defined]
         if message:
@@ -187,11 +205,11 @@ def run(
     resamples: Annotated[int | None, typer.Option(help="Bootstrap resamples.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root of all random streams of the statistics.")] = None,
     headline: Annotated[str | None, typer.Option(help="auto, srocc_within or srocc_pooled.")] = None,
-    alpha: Annotated[str | None, typer.Option(help="Images with transparency: refuse, white, black, drop.")] = None,
-    depth: Annotated[str | None, typer.Option(help="16-bit images: refuse, or 8 to convert.")] = None,
-    exif: Annotated[str | None, typer.Option(help="Rotated images: refuse or apply.")] = None,
-    icc: Annotated[str | None, typer.Option(help="Colour profiles: note or convert.")] = None,
-    frame: Annotated[int | None, typer.Option(help="Frame of animated images; default: refuse.")] = None,
+    alpha: Alpha = None,
+    depth: Depth = None,
+    exif: Rotated = None,
+    icc: Profiles = None,
+    frame: Frame = None,
     quiet: Quiet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metric table as JSON.")] = False,
 ) -> None:
@@ -206,7 +224,7 @@ def run(
     }
     given: dict[str, Any] = {
         "data": data, "out": out, "dataset": dataset, "split": split, "title": title, "store": store,
-        "gallery": gallery, "metrics": _split(metrics) if metrics else None, "import": imports or None,
+        "gallery": gallery, "metrics": None if metrics is None else _split(metrics), "import": imports or None,
         "preset": preset,
     }  # fmt: skip
     if sweep is None:
@@ -215,26 +233,35 @@ def run(
         document: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     else:
         document = sweeps.read(sweep) | {k: v for k, v in given.items() if v is not None}
+    options = {k for k, v in given.items() if v is not None}
     for name, values in sections.items():
         chosen = {k: v for k, v in values.items() if v is not None}
-        if chosen:
+        if chosen and isinstance(document.get(name, {}), dict):  # else it is refused for what it is
             document[name] = {**document.get(name, {}), **chosen}
-    job = sweeps.build(document, str(sweep) if sweep else "command line")
-    options = {"split": job.split} if job.split else {}
-    manifest = load(job.data, job.dataset, **options)
-    raise typer.Exit(_finish(job, manifest, quiet, as_json))
+        options |= {f"{name}.{key}" for key in chosen}
+    job = sweeps.build(document, str(sweep), options) if sweep else sweeps.build(document)
+    manifest = load(job.data, job.dataset, **({"split": job.split} if job.split else {}))
+    code = _finish(job, manifest, quiet, as_json)
+    from .arena.age import remark
+
+    if not as_json and (told := remark(job.out)):
+        _print(told)
+    raise typer.Exit(code)
 
 
 def _finish(job: Any, manifest: Any, quiet: bool, as_json: bool = False) -> int:
     """Run, render, print where things are; returns the exit code."""
+    from .presets import announced
     from .progress import Silent, suited
     from .run import run as start
 
+    for sentence in announced(job.metrics, job.preset):
+        _fail(sentence)
     with Silent() if quiet else suited() as say:
         outcome = start(job, manifest, ["ganiq", *sys.argv[1:]], say)
         say.stage("report")
         page = _render(job.out)
-    _board(outcome.leaderboard, as_json)
+    _board(outcome.leaderboard, outcome.sets, as_json)
     if not as_json:
         _print(f"{outcome.summary}\n{page}")
     return outcome.exit_code
@@ -249,11 +276,13 @@ def _render(folder: Path) -> Path:
     return folder / "index.html"
 
 
-def _board(document: Any, as_json: bool) -> None:
-    """The metric leaderboard in the terminal."""
+def _board(document: Any, sets: Any, as_json: bool) -> None:
+    """The metric leaderboard in the terminal; set metrics, whose numbers are of generators, in a table of their own."""
     rows = []
     for kind in ("metrics", "controls", "published"):
         for row in document[kind]:
+            if row["needs"] == "set" and not as_json:
+                continue
             entry = {
                 "tier": row["tier"],
                 "rank": row["rank"],
@@ -268,13 +297,42 @@ def _board(document: Any, as_json: bool) -> None:
             if not as_json and row["rank"]:
                 low, high = row["rank"]
                 entry["rank"] = str(low) if low == high else f"{low}-{high}"
+            if as_json and row["needs"] == "set":
+                entry["generators"] = {g: _told(s) for g, s in sorted(sets.get(row["name"], {}).items())}
             rows.append(entry)
-    if not as_json and all(r["status"] == "ok" for r in rows):
+    if not as_json and document["dataset"]["score"] is None:  # nobody to agree with
+        columns = ["name", "n", *(["status", "reason"] if any(r["status"] != "ok" for r in rows) else [])]
+    elif not as_json and all(r["status"] == "ok" for r in rows):
         columns = ["tier", "rank", "name", "n", "srocc_within", "srocc_pooled", "krocc", "plcc_raw", "plcc_fit"]
     else:
         columns = ["tier", "rank", "name", "n", "srocc_within", "srocc_pooled", "plcc_fit", "status", "reason"]
     if rows:
         _table(rows, columns, as_json)
+    if not as_json and (limit := document.get("ceiling")) is not None:
+        reach = {title: limit[key] for key, title in (("srocc_within", "within"), ("srocc_pooled", "pooled"))}
+        known = ", ".join(f"{_cell(cell)} {title}" for title, cell in reach.items() if cell["value"] is not None)
+        _print(f"ceiling, SROCC: {known} ({limit['title'].lower()})")
+    numbers = [
+        {"set_metric": row["name"], "better": row["better"], "generator": generator, **_told(score)}
+        for row in (() if as_json else document["metrics"])
+        for generator, score in sorted(sets.get(row["name"], {}).items())
+    ]
+    if numbers:
+        columns = ["set_metric", "better", "generator", "n", "value", "interval", "status", "reason"]
+        _table(numbers, [c for c in columns if any(n[c] is not None for n in numbers)], as_json)
+
+
+def _told(score: Any) -> dict[str, Any]:
+    """What a set metric says of one generator."""
+    found = score.estimate
+    value, *ends = (None if v is None else float(f"{v:.6g}") for v in (found.value, found.low, found.high))
+    return {
+        "n": f"{score.n}/{score.listed}",
+        "value": value,
+        "interval": None if None in ends else ends,
+        "status": score.status,
+        "reason": found.reason or None,
+    }
 
 
 def _cell(cell: Any) -> str:
@@ -308,16 +366,18 @@ def demo(
     from . import devices
     from . import sweep as sweeps
     from .datasets import load
+    from .measure import choose
     from .progress import Silent, suited
 
     engine = {"workers": workers, "device": device}
     job = sweeps.build({"data": out / "data", "out": out, "metrics": _split(metrics), "engine": engine})
     devices.found(job.engine.device)  # before anything is made
+    choose(job.metrics)
     maker = importlib.import_module(f"{__name__.split('.')[0]}.generators.demo")
     with Silent() if quiet else suited() as say:
         maker.build(job.data, progress=say, quick=quick)
     code = _finish(job, load(job.data, "folder"), quiet)
-    _print(str(_arena(out)[1]))
+    _ranked(out)
     raise typer.Exit(code)
 
 
@@ -329,11 +389,17 @@ def compare(
     metrics: Metrics = "default",
     workers: Annotated[int, typer.Option(help="Worker processes; 0 = one per core.")] = 0,
     device: Place = "cpu",
+    alpha: Alpha = None,
+    depth: Depth = None,
+    exif: Rotated = None,
+    icc: Profiles = None,
+    frame: Frame = None,
     quiet: Quiet = False,
 ) -> None:
-    """Rank models by their output folders on shared references."""
+    """Rank models by their output folders on shared references: metric scores, then the arena."""
     from . import sweep as sweeps
     from .datasets.folder import folders
+    from .measure import choose
 
     named: dict[str, Path] = {}
     for model in models:
@@ -343,10 +409,20 @@ def compare(
         if name in named:
             raise UsageError(f"the model {name!r} is named twice", code="E-CFG")
         named[name] = Path(folder)
+    gate = {"alpha": alpha, "depth": depth, "exif": exif, "icc": icc, "frame": frame}
+    document: dict[str, Any] = {"data": reference, "out": out, "metrics": _split(metrics)}
+    document["engine"] = {"workers": workers, "device": device}
+    document["gate"] = {k: v for k, v in gate.items() if v is not None}
+    job = sweeps.build(document)
+    choose(job.metrics)  # before folders are read
     manifest = folders(named, reference)
-    engine = {"workers": workers, "device": device}
-    job = sweeps.build({"data": manifest.root, "out": out, "metrics": _split(metrics), "engine": engine})
+    job = job.model_copy(update={"data": manifest.root})
     code = _finish(job, manifest, quiet, as_json=False)
+    _ranked(out)
+    if manifest.gaps:
+        left = ", ".join(f"{key} ({reason})" for key, reason in manifest.gaps[:3])
+        more = f", and {len(manifest.gaps) - 3} more: the page has all" if len(manifest.gaps) > 3 else ""
+        _fail(f"not compared: {left}{more}")
     raise typer.Exit(code)
 
 
@@ -359,6 +435,11 @@ def generate(
     device: Annotated[
         str | None, typer.Option(help="Where networks run: cpu, cuda, or auto: cuda if there is one; default: cpu.")
     ] = None,
+    alpha: Alpha = None,
+    depth: Depth = None,
+    exif: Rotated = None,
+    icc: Profiles = None,
+    frame: Frame = None,
     quiet: Quiet = False,
 ) -> None:
     """Degrade photographs, restore them, and write a folder for `ganiq run`. The same command goes on."""
@@ -367,9 +448,14 @@ def generate(
 
     given = {"out": out, "device": device}
     document = generation.read(sweep) | {k: v for k, v in given.items() if v is not None}
+    options = {"alpha": alpha, "depth": depth, "exif": exif, "icc": icc, "frame": frame}
+    chosen = {k: v for k, v in options.items() if v is not None}
+    if chosen and isinstance(document.get("gate", {}), dict):  # else it is refused for what it is
+        document["gate"] = {**document.get("gate", {}), **chosen}
     with Silent() if quiet else suited() as say:
         outcome = generation.generate(generation.build(document, str(sweep)), ["ganiq", *sys.argv[1:]], say)
-    for sentence in outcome.failed.values() if quiet else ():  # else they have been told as they came
+    # Without --quiet they have been told as they came.
+    for sentence in (*outcome.notes, *outcome.failed.values()) if quiet else ():
         _fail(sentence)
     _print(f"{outcome.summary}\n{outcome.folder / 'items.csv'}")
     raise typer.Exit(outcome.exit_code)
@@ -393,7 +479,21 @@ def arena(
     as_json: Json = False,
 ) -> None:
     """Rank generators against each other: wins, strengths, tiers, flips, predicted scores; scores no image."""
-    document, page = _arena(folder, calibrate, out, gallery)
+    _standings(*_arena(folder, calibrate, out, gallery), as_json)
+
+
+def _ranked(folder: Path) -> None:
+    """The arena of a run that has just ended, or the reason why there is none, which is no fault of the run."""
+    try:
+        document, page = _arena(folder)
+    except UsageError as error:
+        _fail(str(error))
+    else:
+        _standings(document, page, as_json=False)
+
+
+def _standings(document: Any, page: Path, as_json: bool) -> None:
+    """The order of the generators in the terminal."""
     view, pairs = document["views"][0], {pair["above"]: pair["verdicts"] for pair in document["pairs"]}
     rows: list[dict[str, Any]] = []
     for line in document["generators"]:
@@ -404,6 +504,8 @@ def arena(
         rows.append(row if as_json else {k: _cell(v) if isinstance(v, dict) else v for k, v in row.items()})
     _table(rows, ["place", "tier", "generator", "strength", "win_rate", "flips"], as_json)
     if not as_json:
+        for note in document["notes"]:
+            _print(f"note: {note}")
         _print(
             f"order: {view['title']}; strength: {view['scale']}; intervals: {view['interval']}; tiers: {view['tiers']}"
         )
@@ -446,7 +548,9 @@ def check(
 
 @app.command("check-metric")
 def check_metric(
-    name: Annotated[str, typer.Argument(help="A metric of `ganiq list metrics`, built in or a plug-in.")],
+    name: Annotated[
+        str, typer.Argument(help="A metric of `ganiq list metrics`, built in or a plug-in: ssim or 'ssim(window=7)'.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Try whether a metric keeps what it promises; for those who write one."""
@@ -474,7 +578,7 @@ def train(
     protocol: Split = "reference",
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
     cache: Cache = None,
-    device: Device = "cpu",
+    device: Place = "cpu",
     minutes: Minutes = None,
     workers: Scorers = 0,
     exif: Exif = "refuse",
@@ -514,7 +618,7 @@ def distill(
     protocol: Split = "reference",
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
     cache: Cache = None,
-    device: Device = "cpu",
+    device: Place = "cpu",
     minutes: Minutes = None,
     workers: Scorers = 0,
     exif: Exif = "refuse",
@@ -551,7 +655,7 @@ def _train(
     from .training.commands import train_command
     from .training.parallel import speaks
 
-    with suited() if speaks() and not quiet else Silent() as say:
+    with _stoppable(), suited() if speaks() and not quiet else Silent() as say:
         done = train_command(
             recipe, data, out, say, teacher=teacher, changes=changes or (), dataset=dataset, protocol_name=protocol,
             seed=seed, home=cache, device=device, minutes=minutes, workers=workers, pool=pool,
@@ -566,15 +670,31 @@ def _train(
     return OK
 
 
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C in a command that goes on where it was: click would make an empty line of it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail("stopped; run the same command again to go on")
+        raise typer.Exit(SIGINT) from None
+
+
 @app.command()
 def evaluate(
-    targets: Annotated[list[str], typer.Argument(help="Trained evaluators (.safetensors), or one recipe to train.")],
+    targets: Annotated[
+        list[str],
+        typer.Argument(help="Trained evaluators (.safetensors, or folders of finished trainings), or one recipe."),
+    ],
     data: Annotated[Path, typer.Option("--data", "-d", help="Folder of a data set with human scores.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of evaluation.json.")],
     dataset: Layout = None,
     protocol: Annotated[str, typer.Option(help="Split; by default the evaluator's own, or `reference`.")] = "",
-    seed: Annotated[int | None, typer.Option(help="Of the split; by default the evaluator's own.")] = None,
-    splits: Annotated[int, typer.Option(help="Train and test a recipe on so many splits.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Of the split, by default the evaluator's own; of a recipe's first split, by default 0."),
+    ] = None,
+    splits: Annotated[int, typer.Option(min=0, help="Train and test a recipe on so many splits.")] = 0,
     ablation: Annotated[bool, typer.Option(help="Train a recipe with and without its teacher.")] = False,
     pool: Pool = None,
     also: Annotated[
@@ -582,7 +702,7 @@ def evaluate(
     ] = None,
     change: Changes = None,
     cache: Cache = None,
-    device: Device = "cpu",
+    device: Place = "cpu",
     workers: Scorers = 0,
     exif: Exif = "refuse",
     quiet: Quiet = False,
@@ -592,7 +712,7 @@ def evaluate(
     from .progress import Silent, suited
     from .training import commands
 
-    with Silent() if quiet else suited() as say:
+    with _stoppable(), Silent() if quiet else suited() as say:
         document = commands.evaluate_command(
             targets, data, out, say, dataset=dataset, protocol_name=protocol, seed=seed, seeds=splits,
             ablation=ablation, changes=change or (), home=cache, device=device, workers=workers, pool=pool,
@@ -632,6 +752,8 @@ def list_metrics(as_json: Json = False) -> None:
         except UsageError as error:
             rows.append({"name": name, "available": False, "reason": str(error)})
             continue
+        # A set metric has no weights of its own: they are its extractor's.
+        network = registry.extractors.get(m.features).info if m.features else m.info
         rows.append(
             {
                 "name": name,
@@ -640,10 +762,15 @@ def list_metrics(as_json: Json = False) -> None:
                 "better": m.info.better,
                 "available": not m.reason,
                 "reason": m.reason,
+                "role": m.info.role,
+                "color": m.info.color,
+                "dtype": m.info.dtype,
                 "least": m.info.least,
                 "bounds": [b if abs(b) != float("inf") else None for b in m.info.bounds],
                 "version": m.info.version,
-                "weights": list(m.info.weights),
+                "features": m.features,
+                "weights": list(network.weights),
+                "license": network.license,
                 "origin": m.origin,
                 "cite": m.info.cite,
                 "note": m.info.note,
@@ -651,6 +778,10 @@ def list_metrics(as_json: Json = False) -> None:
                 "digest": m.digest,
             }
         )
+    rows += [
+        {"name": f"{i.name} ({i.origin})", "available": False, "reason": i.reason, "origin": i.origin}
+        for i in registry.metrics.ignored()
+    ]
     _table(rows, ["name", "needs", "better", "available", "reason", "origin"], as_json)
 
 
@@ -686,7 +817,7 @@ def list_generators(as_json: Json = False) -> None:
     """Every restorer, degradation and sampler, what it has to be given, and whether it can run here."""
     from importlib.util import find_spec
 
-    from . import registry
+    from . import extras, registry
 
     rows = []
     kinds = (registry.generators, registry.degradations, registry.samplers)
@@ -698,7 +829,7 @@ def list_generators(as_json: Json = False) -> None:
 
             missing = [slot for slot in info.weights if not weights.present(slot)]
         reasons = [f"needs weights: {', '.join(missing)}"] if missing else []
-        reasons += [f"needs `pip install {module}`" for module in info.modules if find_spec(module) is None]
+        reasons += [f"needs `{extras.command(module)}`" for module in info.modules if find_spec(module) is None]
         rows.append(
             {
                 "name": name,
@@ -716,6 +847,16 @@ def list_generators(as_json: Json = False) -> None:
     _table(rows, ["name", "title", "given", "kind", "family", "scale", "available", "reason", "license"], as_json)
 
 
+@lists.command("recipes")
+def list_recipes(as_json: Json = False) -> None:
+    """Every recipe of `ganiq train`: what it is, how large, and after whom."""
+    from .training import recipe as recipes
+
+    found = [recipes.load(name) for name in recipes.names()]
+    rows = [{"name": r.name, "title": r.title, "size": r.size, "cite": r.cite, "note": r.note} for r in found]
+    _table(rows, ["name", "title", "size", "cite"], as_json)
+
+
 @weights_app.command("list")
 def weights_list(as_json: Json = False) -> None:
     """All slots: present or not, from where, size, licence, used by."""
@@ -726,19 +867,28 @@ def weights_list(as_json: Json = False) -> None:
 
 @weights_app.command("get")
 def weights_get(
-    slots: Annotated[list[str], typer.Argument(help="Slots or groups, e.g. lpips-alex.")],
+    slots: Annotated[list[str], typer.Argument(help="Slots, groups or metrics, e.g. lpips-alex.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Download weights: the only command that uses the network."""
     from . import weights
     from .progress import suited
 
+    asked: list[str] = []
+
     def ask(text: str) -> bool:
-        return yes or typer.confirm(text)
+        asked.append(text)
+        try:
+            return yes or typer.confirm(text)
+        except typer.Abort:  # Ctrl-C, or no one there to answer
+            _print()
+            return False
 
     with suited() as say:
         for path in weights.get(slots, ask=ask, progress=say):
             _print(str(path))
+    if not asked:
+        _print("nothing to fetch: everything is on this computer")
 
 
 @weights_app.command("add")
@@ -746,10 +896,22 @@ def weights_add(
     slot: Annotated[str, typer.Argument(help="The slot the file is for.")],
     file: Annotated[Path, typer.Argument(help="The file.")],
 ) -> None:
-    """Copy a file you already have into the weights folder, after checking its hash."""
+    """Copy a file you already have into the weights folder, after checking it.
+
+    Checked is its hash; where none is registered, whether the file is of the slot's kind. There a file that was
+    added before is replaced.
+    """
     from . import weights
 
-    _print(str(weights.add(slot, file)))
+    _print(str(weights.add(slot, file, say=_print)))
+
+
+@weights_app.command("remove")
+def weights_remove(slot: Annotated[str, typer.Argument(help="The slot whose file is to go.")]) -> None:
+    """Delete a slot's file from the weights folder; what packages bring stays."""
+    from . import weights
+
+    _print(f"removed {weights.remove(slot)}")
 
 
 @weights_app.command("verify")
@@ -779,15 +941,18 @@ def export(
 
 @app.command()
 def merge(
-    store: Annotated[Path, typer.Argument(help="The store to merge into; made if it does not exist.")],
+    store: Annotated[
+        Path, typer.Argument(help="The store to merge into, or a folder that holds one; made if it does not exist.")
+    ],
     others: Annotated[list[Path], typer.Argument(help="Stores, or report folders that hold one.")],
 ) -> None:
     """Bring the scores of several stores together; different values for one key are conflicts (exit 4)."""
     from .store import Store
 
-    with Store.open(store) as opened:
-        for other in others:
-            merged = opened.merge(_store(other))
+    sources = [_store(other) for other in others]  # before a store is made
+    with Store.open(store / STORE if store.is_dir() else store) as opened:
+        for other, source in zip(others, sources, strict=True):
+            merged = opened.merge(source)
             _print(f"{other}: {merged.added:,} added, {merged.equal:,} equal, {merged.conflicts:,} conflicts")
         raise typer.Exit(INTEGRITY if opened.conflicts() else OK)
 
@@ -797,12 +962,16 @@ def repair(store: Annotated[Path, typer.Argument(help="A damaged store, or a rep
     """Copy a damaged store aside and save what can be read into a new one."""
     from .store import Store
 
-    saved = Store.repair(_store(store))
-    _print(f"{saved.scores:,} scores saved; the damaged file was kept as {saved.aside}")
+    path = _store(store)
+    saved = Store.repair(path)
+    if saved.aside:
+        _print(f"{saved.scores:,} scores saved; the damaged file was kept as {saved.aside}")
+    else:
+        _print(f"{path} is healthy and was not changed; it holds {saved.scores:,} scores")
 
 
 def _store(path: Path) -> Path:
-    found = path / "store.sqlite" if path.is_dir() else path
+    found = path / STORE if path.is_dir() else path
     if not found.is_file():
         raise UsageError(f"{path}: there is no store; name a store.sqlite or a folder with one", code="E-IO-MISSING")
     return found
@@ -826,5 +995,7 @@ def doctor(as_json: Json = False) -> None:
     names = (registry.metrics, registry.datasets, registry.generators, registry.executors)
     plugins = [f"{r.kind} {n} ({r.origin(n)})" for r in names for n in r.plugins]
     found["plug-ins"] = ", ".join(plugins) or "none"
+    if ignored := [i.reason for r in names for i in r.ignored()]:
+        found["plug-ins ignored"] = ". ".join(ignored)
     _table([{"what": k, "value": v} for k, v in found.items()], ["what", "value"], as_json)
     raise typer.Exit(INCOMPLETE if any(v.startswith("FAILS") for v in found.values()) else OK)

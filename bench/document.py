@@ -90,6 +90,18 @@ class MetricRow(TypedDict):
     classes: dict[str, ClassCell]
 
 
+class Ceiling(TypedDict):
+    """What a metric would reach that knew what people think: their scores are not certain either."""
+
+    title: str
+    note: str
+    """How it was found, and what that assumes."""
+    n: int
+    srocc_within: Cell
+    srocc_pooled: Cell
+    plcc_raw: Cell
+
+
 class ClassColumn(TypedDict):
     code: str
     title: str
@@ -231,6 +243,8 @@ class Leaderboard(TypedDict):
     classes: list[ClassColumn]
     metrics: list[MetricRow]
     controls: list[MetricRow]
+    ceiling: NotRequired[Ceiling]
+    """Absent where the set does not say how sure its scores are."""
     published: list[MetricRow]
     published_checks: list[dict[str, object]]
     """Our value against the authors' on the same rows: metric, generator, n, largest and median relative difference."""

@@ -7,7 +7,7 @@ Exit codes are part of the interface of the command line:
 1     finished, but some items failed or were skipped (counts on the last line)
 2     usage or configuration error; nothing was scored
 4     integrity problem: something does not match what was recorded
-5     resource exhausted (disk, memory); free it and run the same command again
+5     resource exhausted (disk, memory) or not to be had (network); then run the same command again
 130   interrupted by SIGINT; 143 by SIGTERM; the message says how to resume
 ====  =======================================================================
 """
@@ -40,7 +40,7 @@ class IntegrityError(GaniqError):
 
 
 class ResourceError(GaniqError):
-    """Disk, memory or a device is exhausted; what was done is kept."""
+    """Disk, memory or a device is exhausted, or the network cannot be reached; what was done is kept."""
 
     exit_code = RESOURCE
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .errors import UsageError
 from .spec import digest
-from .types import DistortionClass, Item, Scale
+from .types import DistortionClass, EloVoting, Item, Scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +57,8 @@ class Manifest:
     """Name under which pristine references appear as a condition of their own, if they do."""
     draws: np.ndarray | None = field(default=None, compare=False, repr=False)
     """(B, len(items)) scores refitted on resampled observers, where votes are known; NaN = no score."""
+    voting: EloVoting | None = field(default=None, compare=False)
+    """How people voted, where the scores are Elo's and the votes unknown; not part of the identity."""
 
     def __post_init__(self) -> None:
         seen: set[str] = set()

@@ -43,6 +43,17 @@ def make(spec: Spec) -> Any:
     return registry.metrics.get(spec.name)(**spec.arguments)
 
 
+def least(spec: Spec) -> int:
+    """Shortest image side that a metric can score with these parameters."""
+    factory = registry.metrics.get(spec.name)
+    if isinstance(getattr(factory, "least", None), property):
+        try:
+            return int(make(spec).least)
+        except ValueError:  # impossible parameters: scoring says which
+            pass
+    return factory.info.least
+
+
 def measure(text: str, gate: Mapping[str, str] | None = None) -> Measure:
     """Resolve ``name`` or ``name(parameter=value)``.
 
@@ -124,7 +135,7 @@ def choose(wanted: Sequence[str], gate: Mapping[str, str] | None = None, preset:
         elif text not in texts:
             texts.append(text)
     if preset:
-        texts = presets.under(presets.find(preset), texts)
+        texts = presets.under(presets.find(preset), texts, unnamed=set(texts) - set(wanted))
     chosen = [measure(text, gate) for text in texts]
     presets.one_border(chosen)
     if "default" in wanted:

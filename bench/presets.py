@@ -7,7 +7,7 @@ identity of stored scores and of the column's name. One board has one border.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,17 +57,32 @@ def find(name: str) -> Preset:
     return PRESETS[name]
 
 
-def under(preset: Preset, texts: Iterable[str]) -> list[str]:
+def under(preset: Preset, texts: Iterable[str], unnamed: Collection[str] = ()) -> list[str]:
     """Metric texts as the preset has them, each once.
 
+    A plain name (``psnr``) leaves the colour to the preset; one that says luma (``psnr-y``) does not.
+
+    Args:
+        preset: the protocol.
+        texts: metrics.
+        unnamed: those of them that came through ``default`` or ``all``, and get the preset's colour in any case.
+
     Raises:
-        UsageError: a metric is asked for with another border than the preset's, or is unknown.
+        UsageError: a metric is asked for with another border than the preset's, by the name of luma where RGB is
+            compared, or is unknown.
     """
-    swap = LUMA if preset.luma else {luma: rgb for rgb, luma in LUMA.items()}
+    plain = {luma: rgb for rgb, luma in LUMA.items()}
+    swap = LUMA if preset.luma else plain
     made: dict[str, None] = {}
     for text in texts:
         spec = Spec.parse(text)
         name = swap.get(spec.name, spec.name)
+        if spec.name in plain and not preset.luma and text not in unnamed:
+            raise UsageError(
+                f"{text} compares luma and the preset {preset.name} RGB; ask for {plain[spec.name]}, or leave the "
+                "preset out",
+                code="E-CFG",
+            )
         default = Spec.of(name, registry.metrics.get(name)).arguments
         given = spec.arguments
         if "crop" in default:
@@ -81,6 +96,22 @@ def under(preset: Preset, texts: Iterable[str]) -> list[str]:
                 given["crop"] = preset.crop
         made[str(Spec(name, tuple(sorted(given.items()))))] = None
     return list(made)
+
+
+def announced(wanted: Iterable[str], preset: str = "") -> list[str]:
+    """One sentence for every metric that was asked for by name and gets another one's name from the preset.
+
+    Raises:
+        UsageError: as ``under``.
+    """
+    answer = []
+    for text in wanted if preset else ():
+        if text in ("default", "all"):
+            continue
+        [made] = under(find(preset), [text])
+        if Spec.parse(made).name != Spec.parse(text).name:
+            answer.append(f"note: under the preset {preset} the metric {text} is {made}")
+    return answer
 
 
 def one_border(measures: Sequence[Measure]) -> None:

@@ -31,7 +31,8 @@ class MetricInfo:
     version: int = 1
     """Raised whenever the numbers change; part of the identity."""
     least: int = 1
-    """Shortest image side the metric can score; smaller images are ``skipped``, ``E-IMG-SMALL``."""
+    """Shortest image side the metric can score; smaller images are ``skipped``, ``E-IMG-SMALL``. Where
+    parameters decide, this is the side under their defaults, and the metric has a property ``least``: the true one."""
     dtype: Literal["float32", "float64"] = "float32"
     weights: tuple[str, ...] = ()
     """Slots of trained parameters; their sha256 are part of the identity."""
@@ -147,7 +148,8 @@ class Sampler(Protocol):
     """A seed, and a label where there are classes -> (3,H,W) in [0,1]; equal arguments give equal images.
 
     One that stands on files has a property ``identity``, a dictionary of their hashes; one that has only so many images
-    has ``__len__``.
+    has ``__len__``; one that reads image files has a method ``under``, which is given the ``Gate`` of the sweep and
+    answers with the same sampler under its rules.
     """
 
     @property

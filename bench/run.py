@@ -13,7 +13,7 @@ import signal
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,13 @@ from .manifest import Manifest
 from .measure import Measure, choose, named
 from .progress import Progress, Silent
 from .scoring import lost, score
+from .sets import SetScore, SetScores, score_sets
 from .store import Store
 from .sweep import Sweep
-from .types import Estimate
+from .types import Item
 
+AUTO = "auto"
+"""The executor that nobody has chosen."""
 CODES = {"died": "E-WORKER-DIED", "timeout": "E-TIMEOUT", "oom": "E-OOM", "error": "E-METRIC-ERROR"}
 
 
@@ -55,8 +58,11 @@ class Outcome:
     folder: Path
     leaderboard: Leaderboard
     counts: Mapping[str, int]
-    """Scores by status, and ``refused`` items, ``computed`` now, ``conflicts``."""
+    """Scores by status, and those of sets (``sets-ok`` ...); ``refused`` images, ``conflicts``, and numbers
+    ``computed`` now: never more than ``ok``."""
     exit_code: int
+    sets: Mapping[str, Mapping[str, SetScore]] = field(default_factory=dict)
+    """What set metrics say: column -> generator -> score."""
 
     @property
     def summary(self) -> str:
@@ -66,10 +72,14 @@ class Outcome:
         for name in ("nonfinite", "failed", "skipped"):
             if c[name]:
                 text += f", {c[name]:,} {name}"
+        for name in ("ok", "nonfinite", "failed", "skipped"):
+            if n := c[f"sets-{name}"]:
+                text += f", {n:,} {'score' if n == 1 else 'scores'} of sets{'' if name == 'ok' else ' ' + name}"
         if c["refused"]:
-            text += f", {c['refused']:,} images refused"
+            text += f", {c['refused']:,} {'image' if c['refused'] == 1 else 'images'} refused"
         if c["needs-weights"]:
-            text += f", {c['needs-weights']} metrics need weights"
+            one = c["needs-weights"] == 1
+            text += f", {c['needs-weights']} {'metric needs' if one else 'metrics need'} weights"
         if c["conflicts"]:
             text += f", {c['conflicts']:,} CONFLICTS"
         return text
@@ -93,6 +103,8 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
     """
     say = progress or Silent()
     gate, device = Gate(**sweep.gate.model_dump()), devices.found(sweep.engine.device)
+    if sweep.engine.kind != AUTO:
+        registry.executors.get(sweep.engine.kind)  # before files are hashed
     measures = _applicable(choose(sweep.metrics, gate.identity(), sweep.preset), manifest, sweep)
     imported = [i for path in sweep.imports for i in imports.read(path, manifest)]
     _writable(sweep.out)
@@ -112,8 +124,9 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
         with interruptible():
             try:
                 computed = _score(store, number, sweep, manifest, measures, found, gate, say, device)
+                # Before the table is read: they refuse the images that no other metric has looked at.
+                sets = _sets(store, number, manifest, measures, found, gate, say, device)
                 table, failures, refused = _table(store, manifest, measures)
-                values = _sets(store, number, manifest, measures, found, gate, say, device)
             except Interrupted:
                 store.finish(number, "interrupted")
                 raise
@@ -123,7 +136,8 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
         # All there are, not only this run's: a rerun must not publish what an earlier one could not decide.
         known = {m.digest for m in measures}
         conflicts = sum(1 for c in store.conflicts() if c.metric in known)
-        counts = _counts(table, measures, refused, computed, conflicts)
+        failures += _set_failures(sets)
+        counts = _counts(table, measures, refused, computed, conflicts, sets)
         say.stage("statistics")
         inputs = Inputs(
             table=table,
@@ -136,7 +150,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
             imported=imported,
             title=sweep.title,
             preset=sweep.preset,
-            set_values=values,
+            sets=sets.scores,
         )
         with threads.single():
             board = build(inputs)
@@ -150,8 +164,11 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
     write_text(sweep.out / "run.json", dump(record))
     if sweep.gallery:
         gallery.write(sweep.out, board, manifest, gate)
-    incomplete = counts["failed"] + counts["skipped"] + counts["refused"] + counts["needs-weights"]
-    return Outcome(sweep.out, board, counts, INCOMPLETE if incomplete else OK)
+    else:
+        gallery.clear(sweep.out)
+    lacking = ("failed", "skipped", "sets-failed", "sets-skipped", "refused", "needs-weights")
+    incomplete = sum(counts[name] for name in lacking)
+    return Outcome(sweep.out, board, counts, INCOMPLETE if incomplete else OK, sets.scores)
 
 
 class NotDeterministic(GaniqError):
@@ -232,7 +249,7 @@ def _score(
     say: Progress,
     device: str,
 ) -> int:
-    """Run what is missing; returns the number of scores computed."""
+    """Run what is missing; returns how many numbers came out of it."""
     usable = [m for m in measures if m.info.needs != "set" and not m.reason]
     settled = store.settled(manifest.digest, [m.digest for m in usable])
     store.link(number, manifest.digest, found.links(manifest))
@@ -250,7 +267,7 @@ def _score(
                 results = lost(unit, CODES[answer.reason], answer.detail)
             else:
                 results = answer
-                computed += sum(len(r.scores) for r in answer)
+                computed += sum(s.status == "ok" for r in answer for s in r.scores)
             store.record(number, manifest.digest, results)
             say.advance(unit.size)
     return computed
@@ -260,7 +277,7 @@ def _executor(sweep: Sweep, units: int, device: str) -> Any:
     # Several processes would only wait for one another at a graphics card, and each needs its own memory there.
     workers = sweep.engine.workers or (threads.cores() if device == "cpu" else 1)
     kind = sweep.engine.kind
-    if kind == "auto":
+    if kind == AUTO:
         # A pool costs seconds to start (each worker imports torch) and protects from dying metrics.
         kind = "process"
     factory = registry.executors.get(kind)
@@ -307,14 +324,28 @@ def _table(
             if row.status == "ok":
                 column.values[n] = row.value
             else:
-                column.details[n] = row.detail
+                column.details[n] = detail = _told(row.detail, item, m)
                 if row.detail.startswith(("E-VAL-INF", "E-VAL-NINF")):
                     column.infinite[n] = np.inf if row.detail.startswith("E-VAL-INF") else -np.inf
-                failures.append(_failure(item.key, m.column, row.status, row.detail))
+                failures.append(_failure(item.key, m.column, row.status, detail))
             if row.seconds is not None:
                 column.seconds.append(row.seconds)
         table.columns[m.column] = column
     return table, failures, frozenset(refused)
+
+
+def _told(detail: str, item: Item, m: Measure) -> str:
+    """The reason for a gap, in words: of a value that is no finite number, the store holds the code alone."""
+    found = {
+        "E-VAL-NAN": "is not a number (NaN)",
+        "E-VAL-INF": "is infinite",
+        "E-VAL-NINF": "is minus infinity",
+    }.get(detail)
+    if found is None:
+        return detail
+    if detail == "E-VAL-INF" and m.info.needs == "pair":
+        found += " (are image and reference equal?)"
+    return f"{detail} {item.image}: {m.column} {found}; it counts in no mean and no correlation"
 
 
 def _failure(key: str, metric: str, status: str, message: str) -> Failure:
@@ -331,17 +362,30 @@ def _sets(
     gate: Gate,
     say: Progress,
     device: str,
-) -> dict[str, dict[str, Estimate]]:
+) -> SetScores:
     wanted = [m for m in measures if m.info.needs == "set"]
     if not wanted:
-        return {}
-    from .sets import score_sets
-
+        return SetScores()
     return score_sets(store, number, manifest, wanted, found, gate, say, device)
 
 
+def _set_failures(sets: SetScores) -> list[Failure]:
+    """Pristine images that were left out, and every generator without a number."""
+    failures = [_failure(path, "", "failed", str(error)) for path, error in sets.references.items()]
+    for column, by_generator in sets.scores.items():
+        for generator, told in sorted(by_generator.items()):
+            if told.status != "ok" and not told.estimate.reason.startswith("E-SKIP-WEIGHTS"):
+                failures.append(_failure(generator, column, told.status, told.estimate.reason))
+    return failures
+
+
 def _counts(
-    table: ScoreTable, measures: Sequence[Measure], refused: frozenset[str], computed: int, conflicts: int
+    table: ScoreTable,
+    measures: Sequence[Measure],
+    refused: frozenset[str],
+    computed: int,
+    conflicts: int,
+    sets: SetScores,
 ) -> dict[str, int]:
     counts = dict.fromkeys(("ok", "nonfinite", "failed", "skipped"), 0)
     seen = [n for n, item in enumerate(table.manifest.items) if item.key not in refused]
@@ -355,9 +399,11 @@ def _counts(
                 counts[status] += 1
     # Items without a reference in a set that has references elsewhere (pristine conditions) are no failure;
     # a full-reference metric on a set without any is one line, not one per image.
+    told = [s.status for column, scores in sets.scores.items() if column not in blocked for s in scores.values()]
     return {
         **counts,
-        "refused": len(refused),
+        **{f"sets-{status}": told.count(status) for status in counts},
+        "refused": len(refused) + len(sets.references),
         "computed": computed,
         "conflicts": conflicts,
         "needs-weights": len(blocked),

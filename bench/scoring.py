@@ -19,7 +19,7 @@ from .devices import exact
 from .engine import failure
 from .errors import Refusal
 from .images import Gate, read
-from .measure import make
+from .measure import least, make
 from .spec import Spec
 from .types import ItemResult, Needs, Picture, Score
 
@@ -126,6 +126,8 @@ def as_tensor(pixels: np.ndarray, dtype: str, device: str = "cpu") -> Tensor:
     """HxWx3 uint8 -> (1,3,H,W) in [0,1] on a device."""
     import torch
 
+    if not pixels.flags.writeable:  # torch would warn that its tensors are
+        pixels = pixels.copy()
     planar = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()[None]
     # Divided before it is moved: a graphics card multiplies by the reciprocal, and the last bit differs.
     return (planar.to(getattr(torch, dtype)) / 255).to(device)
@@ -264,4 +266,4 @@ def lost(unit: Unit, code: str, why: str) -> list[ItemResult]:
 
 def tasks_of(measures: Sequence[Any]) -> tuple[Task, ...]:
     """The picklable part of item measures."""
-    return tuple(Task(m.spec, m.digest, m.info.needs, m.info.least, m.info.bounds, m.info.dtype) for m in measures)
+    return tuple(Task(m.spec, m.digest, m.info.needs, least(m.spec), m.info.bounds, m.info.dtype) for m in measures)

@@ -15,10 +15,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from . import toml_file
 from .devices import Name as Device
@@ -84,6 +86,13 @@ class Sweep(_Section):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
+    @field_validator("metrics")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not any(name.strip() for name in value):
+            raise ValueError("nothing is named; name at least one metric, or leave it out for `default`")
+        return value
+
 
 def read(path: Path) -> dict[str, Any]:
     """The document of a sweep file; paths in it are relative to its folder.
@@ -100,10 +109,31 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-def build(document: dict[str, Any], shown: str = "command line") -> Sweep:
+def build(document: dict[str, Any], shown: str = "command line", given: Collection[str] | None = None) -> Sweep:
     """Validate a document.
+
+    Args:
+        document: what to do.
+        shown: where it comes from, for messages.
+        given: paths of the values, such as ``engine.timeout``, that were given as options of the command line;
+            None: all of them.
 
     Raises:
         UsageError: one sentence per wrong value.
     """
-    return toml_file.validated(Sweep, document, shown, say=str.lower)
+
+    def place(path: str) -> str:
+        path = re.sub(r"\.\d+$", "", path)  # of a list's entry
+        if given is not None and path not in given:
+            return path
+        return f"--{_OPTIONS.get(path, path.rpartition('.')[2])}"
+
+    return toml_file.validated(Sweep, document, shown, say=_said, place=place)
+
+
+_OPTIONS = {"engine.kind": "executor"}
+"""Options that are not called as their keys are."""
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ").lower()

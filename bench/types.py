@@ -32,6 +32,18 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class EloVoting:
+    """How Elo scores came about, where the votes themselves are not published."""
+
+    votes: int
+    """Per reference, in one pass."""
+    step: float
+    """Elo's K."""
+    scale: float = 400.0
+    """Points that make odds of 10 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class DistortionClass:
     """One kind of distortion or model, as a data set names it."""
 

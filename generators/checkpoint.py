@@ -20,7 +20,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..bench.vision import load as load_with_torchvision
 from ..bench.weights import BadWeights, tensors_from
-from .running import TILE, Network, OwnFile, Sizes, first_line, needs_package, quiet, short_name, template, torch_device
+from .running import (
+    TILE,
+    Network,
+    OwnFile,
+    Sizes,
+    first_line,
+    hushed,
+    needs_package,
+    quiet,
+    short_name,
+    template,
+    torch_device,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +57,8 @@ class Checkpoint(OwnFile):
         device = torch_device(self.device, self.shown)
         data, sha256 = self.content()
         check_kind(data, self.shown)
-        state = tensors_from(data, self.shown)
+        with hushed():
+            state = tensors_from(data, self.shown)
         size = sum(value.numel() * value.element_size() for value in state.values())
         del data
         model = build(state, self.shown)

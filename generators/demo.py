@@ -12,6 +12,7 @@ import csv
 import hashlib
 import io
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -37,7 +38,8 @@ SIDE, QUICK_SIDE = 192, 192
 LEVELS = 5
 SIGMA = 25
 """Noise of the denoising task, on the scale 0 to 255."""
-_MADE = "made.json"
+_MADE, _TIMES = "made.json", "timing.json"
+"""What was made of what, and the seconds that each restoration took: of this computer, so in a file of their own."""
 _LIBRARIES = ("ganiq", "numpy", "scipy", "pillow", "scikit-image", "torch", "spandrel")
 _COLUMNS = (
     "key", "image", "reference", "generator", "distortion", "family", "group", "block", "score", "task", "recipe",
@@ -291,7 +293,7 @@ def _make(folder: Path, jobs: Sequence[_Job], sources: dict[str, str], seed: int
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     libraries = {name: _version(name) for name in _LIBRARIES}
-    before, now = _remembered(folder), {}
+    before, now, times = _remembered(folder), {}, _timed(folder)
     if progress:
         progress.stage("demonstration images", len(jobs))
     try:
@@ -309,7 +311,10 @@ def _make(folder: Path, jobs: Sequence[_Job], sources: dict[str, str], seed: int
             )
             known = before.get(job.image)
             if not (known and known[0] == identity and path.is_file() and known[1] == _file_hash(path)):
+                begun = time.perf_counter()
                 pixels = job.make()
+                if job.generator in BUILTIN:
+                    times[job.image] = round(time.perf_counter() - begun, 4)
                 with explained(path):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     save_png(path, pixels)
@@ -318,6 +323,7 @@ def _make(folder: Path, jobs: Sequence[_Job], sources: dict[str, str], seed: int
                 progress.advance()
     finally:
         _write(folder / _MADE, canonical({**before, **now}))
+        _write(folder / _TIMES, json.dumps(times, sort_keys=True, indent=0) + "\n")
 
 
 def _remembered(folder: Path) -> dict[str, list[str]]:
@@ -329,6 +335,14 @@ def _remembered(folder: Path) -> dict[str, list[str]]:
     if not isinstance(made, dict):
         return {}
     return {key: value for key, value in made.items() if isinstance(value, list) and len(value) == 2}
+
+
+def _timed(folder: Path) -> dict[str, float]:
+    try:
+        known = json.loads((folder / _TIMES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {image: s for image, s in known.items() if isinstance(s, float)} if isinstance(known, dict) else {}
 
 
 def _file_hash(path: Path) -> str:

@@ -84,6 +84,11 @@ class Wavelet(_Denoiser):
         "Starck et al. 2007, doi 10.1109/TIP.2006.887733; Chang et al. 2000, doi 10.1109/83.862633",
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.levels) is not int or not 1 <= self.levels <= 8:
+            raise ValueError(f"levels must be a whole number from 1 to 8, not {self.levels!r}")
+
     def _denoise(self, planes: Planes) -> npt.NDArray[np.floating]:
         strengths = _unit_noise(self.levels)
         done = [self._plane(planes[..., c].astype(np.float64), strengths) for c in range(planes.shape[-1])]

@@ -48,8 +48,8 @@ class _Interpolation:
     kernel: ClassVar[Kernel]
 
     def __post_init__(self) -> None:
-        if not 1 <= self.scale <= 16:
-            raise ValueError(f"scale must be a whole number from 1 to 16, not {self.scale}")
+        if type(self.scale) is not int or not 1 <= self.scale <= 16:
+            raise ValueError(f"scale must be a whole number from 1 to 16, not {self.scale!r}")
 
     def __call__(self, image: Tensor, /) -> Tensor:
         return on_array(image, self._enlarge)
@@ -104,6 +104,11 @@ class BackProjection(_Interpolation):
         note="Assumes that the input was made by antialiased bicubic shrinking.",
     )
     kernel = Kernel.BICUBIC
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.iterations) is not int or not 0 <= self.iterations <= 1000:
+            raise ValueError(f"iterations must be a whole number from 0 to 1000, not {self.iterations!r}")
 
     def _enlarge(self, planes: Planes) -> Planes:
         height, width = planes.shape[:2]

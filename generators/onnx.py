@@ -79,6 +79,7 @@ class Onnx(OwnFile):
             title=f"ONNX network in {self.shown}",
             channels=channels,
             sizes=sizes,
+            range=self.range,
             # Pieces travel through the memory of the CPU; what is run there or on a card is the session's affair.
             device="cpu",
             identity=loaded.identity,

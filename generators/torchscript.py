@@ -69,6 +69,7 @@ class TorchScript(OwnFile):
             name=short_name(Path(self.path).stem, sha256),
             title=f"TorchScript network in {self.shown}",
             sizes=sizes,
+            range=self.range,
             device=device,
             identity={"sha256": sha256},
             size=sum(value.numel() * value.element_size() for value in [*model.parameters(), *model.buffers()]),

@@ -198,7 +198,11 @@ def sentence(document: documents.Arena) -> list[tuple[str, bool]]:
         out.append((f" in the order of {who}; no tiers: {headline['tiers'].removeprefix('none: ')}. ", False))
     pairs = [p for p in document["pairs"] if not p["level"]]
     flipped = [p for p in pairs if any(v["order"] == "flip" for v in p["verdicts"].values())]
-    if document["metrics"] and pairs:
+    if document["metrics"] and len(pairs) == 1:
+        verdicts = pairs[0]["verdicts"].values()
+        count = sum(v["order"] == "flip" for v in verdicts)
+        out.append((f"{count or 'None'} of {len(verdicts)} metrics reverse{'s' * (count == 1)} this order.", False))
+    elif document["metrics"] and pairs:
         out.append((f"{len(flipped)} of {len(pairs)} pairs of neighbours flip under at least one metric", False))
         apart = max(r["apart"] for r in document["metrics"])
         if apart:

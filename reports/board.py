@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from ..bench.document import Cell, ClassCell, Leaderboard, MetricRow
+from ..bench.document import Ceiling, Cell, ClassCell, Leaderboard, MetricRow
 from . import charts
 from .scales import Axis
 from .text import clean, fixed, grouped, listed, lookalikes
@@ -72,6 +72,8 @@ class Board:
     """Metrics of whole sets: no value per image, hence no agreement; their numbers are on the generator board."""
     controls: list[Row]
     published: list[Row]
+    ceiling: tuple[Ceiling, Markup] | None
+    """What a metric could reach, and its mark on the axis."""
     axis: Axis
     scale: Markup
     classes: list[ClassHead]
@@ -85,7 +87,9 @@ def build(board: Leaderboard) -> Board:
     metrics = sorted((m for m in board["metrics"] if m["needs"] != "set"), key=lambda row: _order(row, key))
     sets = [m for m in board["metrics"] if m["needs"] == "set"]
     every = [*metrics, *board["controls"]]
-    axis = charts.bar_axis([row[key] for row in every], correlation=True)
+    limit = board.get("ceiling")
+    above = [limit[key]] if limit is not None else []  # type: ignore[literal-required]
+    axis = charts.bar_axis([*(row[key] for row in every), *above], correlation=True)
     names = [*every, *sets]
     twins = lookalikes(row["name"] for row in names) | lookalikes(row["title"] for row in names)
     classes = _classes(board, every)
@@ -112,6 +116,7 @@ def build(board: Leaderboard) -> Board:
         sets=[_row(row, key, axis, f"set-{n}", twins, classes) for n, row in enumerate(sets, 1)],
         controls=controls,
         published=published,
+        ceiling=(limit, charts.bar(above[0], axis, "ctl")) if limit is not None else None,
         axis=axis,
         scale=charts.bar_scale(axis),
         classes=classes,
@@ -149,7 +154,7 @@ def sentence(board: Leaderboard, metrics: Sequence[MetricRow]) -> list[tuple[str
         why = next((r[settings["headline"]].get("reason", "") for r in valued), "")
         said += f"; no intervals{': ' + clean(why, 300) if why else ''}"
     out.append((said + ".", False))
-    return out + _blind(board, valued) + _waiting(metrics)
+    return out + _blind(board, valued) + _limited(board) + _waiting(metrics)
 
 
 def _blind(board: Leaderboard, valued: Sequence[MetricRow]) -> list[tuple[str, bool]]:
@@ -161,6 +166,15 @@ def _blind(board: Leaderboard, valued: Sequence[MetricRow]) -> list[tuple[str, b
         return []
     text = f" None of them reaches the control that knows only which generator made the image ({fixed(bar)})."
     return [(text, False)]
+
+
+def _limited(board: Leaderboard) -> list[tuple[str, bool]]:
+    """How far a perfect metric would get, where the set says how sure its scores are."""
+    limit = board.get("ceiling")
+    value = limit[board["settings"]["headline"]]["value"] if limit is not None else None  # type: ignore[literal-required]
+    if limit is None or value is None:
+        return []
+    return [(f" A metric that knew what people think would reach about {fixed(value, 2)}.", False)]
 
 
 def _waiting(metrics: Sequence[MetricRow]) -> list[tuple[str, bool]]:

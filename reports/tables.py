@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ..bench.cells import guard
 from ..bench.document import Cell, GeneratorRow, Leaderboard, MetricRow
@@ -25,13 +25,19 @@ def metrics_csv(board: Leaderboard) -> str:
         )
         for row in rows
     ]
+    if (limit := board.get("ceiling")) is not None:
+        told: dict[str, Value] = {"part": "ceiling", "name": "ceiling", "title": limit["title"], "n_used": limit["n"]}
+        for name in STATISTICS:
+            told |= _cell(name, limit[name], reason=True) if name in limit else {}  # type: ignore[literal-required]
+        rows.append(told | {"reason": limit["note"]})
     return _csv(rows)
 
 
 def generators_csv(board: Leaderboard) -> str:
-    """One row per generator: people's mean and tier, each metric's mean, interval and rank."""
+    """One row per generator: people's mean and tier, each metric's number, interval, rank and reason for a gap."""
     names = [m["name"] for m in board["metrics"] if any(m["name"] in g["metrics"] for g in board["generators"])]
-    return _csv([_generator(row, names) for row in board["generators"]])
+    told = {n for n in names for g in board["generators"] if n in g["metrics"] and g["metrics"][n].get("reason")}
+    return _csv([_generator(row, names, told) for row in board["generators"]])
 
 
 def _metric(row: MetricRow, part: str, board: Leaderboard) -> dict[str, Value]:
@@ -69,7 +75,8 @@ def _metric(row: MetricRow, part: str, board: Leaderboard) -> dict[str, Value]:
     return out | {"spec": row["spec"], "digest": row["digest"]}
 
 
-def _generator(row: GeneratorRow, metrics: Sequence[str]) -> dict[str, Value]:
+def _generator(row: GeneratorRow, metrics: Sequence[str], told: Collection[str]) -> dict[str, Value]:
+    """``told``: the metrics that have a column of reasons."""
     out: dict[str, Value] = {
         "name": row["name"],
         "title": row["title"],
@@ -82,7 +89,7 @@ def _generator(row: GeneratorRow, metrics: Sequence[str]) -> dict[str, Value]:
     out |= _cell("human", row["human"], reason=True)
     for name in metrics:
         if name in row["metrics"]:
-            out |= _cell(name, row["metrics"][name])
+            out |= _cell(name, row["metrics"][name], reason=name in told)
         out[f"{name} rank"] = row["ranks"].get(name)
     return out
 

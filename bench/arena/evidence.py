@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from .. import gallery
-from ..atomic import explained, write_text
+from ..atomic import explained
 from ..board.agreement import number
 from ..errors import Refusal
 from ..types import Item

@@ -53,7 +53,7 @@ def cell(estimate: Estimate) -> Cell:
     """An estimate as plain JSON."""
     answer: Cell = {"value": number(estimate.value), "low": number(estimate.low), "high": number(estimate.high)}
     if estimate.reason:
-        answer["reason"] = estimate.reason
+        answer["reason"] = estimate.reason.removeprefix("undefined: ")  # which a cell without a value says already
     return answer
 
 

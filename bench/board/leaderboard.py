@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -25,11 +24,13 @@ from ..document import (
 from ..imports import Imported
 from ..manifest import Manifest, Published
 from ..measure import Measure
+from ..sets import SetScore
 from ..spec import digest
 from ..sweep import Statistics
-from ..types import Estimate
+from ..types import Estimate, Status
 from . import agreement as judge
 from .agreement import Frame, blank, cell, number
+from .ceiling import ceiling
 from .controls import controls, frame_of
 from .generators import board as generator_board
 from .ranking import Ranked, rank
@@ -40,6 +41,7 @@ Source = Literal["computed", "imported", "published", "control"]
 
 # A metric that lacks more than this share of the rows would shrink everybody's rows: it is not ranked instead.
 LEAST_COVERAGE = 0.99
+NOBODY = "nobody scored these images"
 
 
 @dataclass
@@ -58,14 +60,15 @@ class Inputs:
     imported: Sequence[Imported] = ()
     title: str = ""
     preset: str = ""
-    set_values: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
-    """Set metrics: column -> generator -> estimate."""
+    sets: Mapping[str, Mapping[str, SetScore]] = field(default_factory=dict)
+    """Set metrics: column -> generator -> score."""
 
 
 def build(inputs: Inputs) -> Leaderboard:
     """The whole document. Deterministic: the same inputs give the same bytes."""
     manifest, table, settings = inputs.table.manifest, inputs.table, inputs.statistics
     families = {c.code: c.family or "" for c in manifest.classes}
+    judged = _judged(manifest)
     for extra in inputs.imported:
         values = [extra.values.get(i.key, np.nan) for i in manifest.items]
         table.columns[f"{extra.name} (imported)"] = Column.of(extra.name, extra.better, values)
@@ -91,7 +94,7 @@ def build(inputs: Inputs) -> Leaderboard:
         "controls": [],
         "published": [],
         "published_checks": [],
-        "ranking": {"method": "none", "n_groups": 0, "names": [], "p": [], "reason": "nobody scored these images"},
+        "ranking": {"method": "none", "n_groups": 0, "names": [], "p": [], "reason": NOBODY},
         "agreement": {"names": [], "srocc": []},
         "generators": [],
         "generator_board": {"references": [], "note": "", "interval": "", "agreement": {}},
@@ -102,12 +105,14 @@ def build(inputs: Inputs) -> Leaderboard:
     }
     described = [_described(m) for m in inputs.measures] + [_described_import(i, inputs) for i in inputs.imported]
     # Without human scores nothing is ranked, and a control is a column like any other.
-    guarding = {m.column for m in inputs.measures if m.info.role == "control" and manifest.scale is not None}
+    guarding = {m.column for m in inputs.measures if m.info.role == "control" and judged}
     rows = [row for row in described if row["needs"] != "set" and row["name"] not in guarding]
-    if manifest.scale is not None:
+    if judged:
         frame, index = frame_of(manifest, settings.level, settings.resamples, settings.seed)
         document["classes"] = _classes(manifest, index, families)
         document["settings"]["population"] = _population(frame, headline)
+        if (limit := ceiling(manifest, frame, index)) is not None:
+            document["ceiling"] = limit
         guards = controls(manifest, dict(inputs.sizes))
         for guard in guards:
             row = _row(guard.column.name, guard.title, "control", guard.column.better)
@@ -131,7 +136,7 @@ def build(inputs: Inputs) -> Leaderboard:
         for r in rows:
             _coverage(r, table.columns[r["name"]], everything)
             if r["status"] == "ok":
-                _undefine(r, "nobody scored these images")
+                _undefine(r, NOBODY)
                 r["status"] = "ok"
         document["agreement"] = _unscored_matrix(rows, table, everything)
     if manifest.published is not None:
@@ -142,9 +147,17 @@ def build(inputs: Inputs) -> Leaderboard:
         table, shown, families, settings.level, settings.resamples, settings.seed
     )
     _sets(document, inputs)
-    document["metrics"] = rows + [row for row in described if row["needs"] == "set"]
+    whole = [row for row in described if row["needs"] == "set"]
+    for row in whole:
+        _cover_sets(row, inputs.sets.get(row["name"], {}))
+    document["metrics"] = rows + whole
     document["subtitle"] = _subtitle(document)
     return document
+
+
+def _judged(manifest: Manifest) -> bool:
+    """Whether anybody scored these images: a scale may be declared before the first score is there."""
+    return manifest.scale is not None and any(i.score is not None and i.role == "output" for i in manifest.items)
 
 
 def _headline(manifest: Manifest, settings: Statistics) -> Literal["srocc_within", "srocc_pooled"]:
@@ -155,19 +168,20 @@ def _headline(manifest: Manifest, settings: Statistics) -> Literal["srocc_within
 
 
 def _banner(manifest: Manifest) -> str:
-    if manifest.scale is not None and manifest.scale.kind == "severity":
+    if not _judged(manifest):
+        return "These images have no human scores: the page compares generators and metrics, not metrics with people."
+    assert manifest.scale is not None
+    if manifest.scale.kind == "severity":
         return (
             "No people were asked. Agreement on this page means agreement with the known order of severity of "
             "synthetic distortions; it does not say how well a metric predicts human judgement of GAN outputs."
         )
-    if manifest.scale is None:
-        return "These images have no human scores: the page compares generators and metrics, not metrics with people."
     return ""
 
 
 def _card(manifest: Manifest) -> DatasetCard:
     outputs = [i for i in manifest.items if i.role == "output"]
-    scale = manifest.scale
+    scale = manifest.scale if _judged(manifest) else None
     scored = [i for i in outputs if i.score is not None]
     shares: dict[str, float] = {}
     if scale is not None and scale.kind != "severity" and len(scored) > 2:
@@ -275,12 +289,20 @@ def _coverage(row: MetricRow, column: Column, rows: np.ndarray) -> None:
     row["n_skipped"] = column.count("skipped", wanted)
     if row["status"] != "ok" or row["n_used"]:
         return
-    reason = next((column.details[n] for n in wanted if n in column.details), "")
-    if row["n_skipped"] and not row["n_failed"]:
-        row["status"], row["reason"] = "not-applicable", reason or "this metric does not apply to these images"
+    if row["n_failed"]:
+        row["status"], row["reason"] = "failed", _first(column, "failed", wanted) or "no image could be scored"
+    elif row["n_nonfinite"]:
+        row["status"], row["reason"] = "undefined", _first(column, "nonfinite", wanted) or "no value is a finite number"
+    elif row["n_skipped"]:
+        reason = _first(column, "skipped", wanted) or "this metric does not apply to these images"
+        row["status"], row["reason"] = "not-applicable", reason
     else:
-        row["status"] = "failed"
-        row["reason"] = reason or "no image could be scored"
+        row["status"], row["reason"] = "failed", "no image could be scored"
+
+
+def _first(column: Column, status: Status, rows: Sequence[int]) -> str:
+    """The reason of the first of these rows that has the status."""
+    return next((column.details[n] for n in rows if column.status[n] == status and column.details.get(n)), "")
 
 
 def _judge(
@@ -518,20 +540,46 @@ def _checks(table: ScoreTable, published: Published) -> list[dict[str, object]]:
     return answer
 
 
+def _cover_sets(row: MetricRow, scores: Mapping[str, SetScore]) -> None:
+    """Images that a set metric's numbers stand on, and for which generators it has none, and why."""
+    row["n_expected"] = sum(s.listed for s in scores.values())
+    if row["status"] != "ok":
+        row["n_skipped"] = row["n_expected"]
+        return
+    row["n_used"] = sum(s.n for s in scores.values() if s.status == "ok")
+    row["n_nonfinite"] = sum(s.listed for s in scores.values() if s.status == "nonfinite")
+    row["n_skipped"] = sum(s.listed for s in scores.values() if s.status == "skipped")
+    row["n_failed"] = row["n_expected"] - row["n_used"] - row["n_nonfinite"] - row["n_skipped"]
+    lacking: dict[str, list[str]] = {}  # by reason, because one generator without a number seldom comes alone
+    for name, score in sorted(scores.items()):
+        if score.status != "ok":
+            lacking.setdefault(score.estimate.reason, []).append(name)
+    if not lacking:
+        return
+    if row["n_used"]:
+        row["reason"] = "; ".join(f"no number for {', '.join(names)}: {why}" for why, names in lacking.items())
+    else:
+        row["status"] = "not-applicable" if row["n_skipped"] == row["n_expected"] else "failed"
+        row["reason"] = "; ".join(lacking)
+
+
 def _sets(document: Leaderboard, inputs: Inputs) -> None:
     """Put set metrics on the generator board: one number per generator, no per-image agreement.
 
-    They depend on the number of images, so generators are placed by them only where all have as many.
+    They depend on the number of images, so generators are placed by them only where all that have a number have it
+    from as many.
     """
     rows = document["generators"]
-    counts = Counter(i.generator for i in inputs.table.manifest.items if i.generator and i.role == "output")
-    equal = len({counts[row["name"]] for row in rows}) == 1
-    shown = [m for m in inputs.measures if m.info.needs == "set" and m.column in inputs.set_values]
+    uneven = False
+    shown = [m for m in inputs.measures if m.info.needs == "set" and m.column in inputs.sets]
     for m in shown:
-        values = inputs.set_values[m.column]
+        values = {generator: score.estimate for generator, score in inputs.sets[m.column].items()}
         for row in rows:
             row["metrics"][m.column] = cell(values.get(row["name"], Estimate(None, reason="not computed")))
-        if equal:
+        scores = [s for row in rows if (s := inputs.sets[m.column].get(row["name"])) and s.status == "ok"]
+        if len({s.n for s in scores}) > 1:
+            uneven = True
+        else:
             sign = 1 if m.info.better == "higher" else -1
             views = {
                 r["name"]: sign * v for r in rows if r["name"] in values and (v := values[r["name"]].value) is not None
@@ -539,7 +587,7 @@ def _sets(document: Leaderboard, inputs: Inputs) -> None:
             for row in rows:
                 if row["name"] in views:
                     row["ranks"][m.column] = 1 + sum(other > views[row["name"]] for other in views.values())
-    if shown and not equal:
+    if uneven:
         board = document["generator_board"]
         warning = "set metrics place nobody, because the generators have different numbers of images"
         board["note"] = f"{board['note']}; {warning}" if board["note"] else warning
@@ -548,10 +596,14 @@ def _sets(document: Leaderboard, inputs: Inputs) -> None:
 def _subtitle(document: Leaderboard) -> str:
     card = document["dataset"]
     kind = card["score"]["kind"] if card["score"] else "no"
-    parts = [f"{card['n_outputs']:,} images", f"{card['n_references']:,} references"]
+    parts = [_counted(card["n_outputs"], "image"), _counted(card["n_references"], "reference")]
     if card["n_generators"]:
-        parts.append(f"{card['n_generators']:,} generators")
-    computed = sum(1 for r in document["metrics"] if r["status"] == "ok")
+        parts.append(_counted(card["n_generators"], "generator"))
+    computed = _counted(sum(1 for r in document["metrics"] if r["status"] == "ok"), "metric")
     preset = document["settings"]["preset"]
     protocol = f"; protocol {preset}" if preset else ""
-    return f"{', '.join(parts)}; {kind} scores; {computed} metrics{protocol}"
+    return f"{', '.join(parts)}; {kind} scores; {computed}{protocol}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -6,6 +6,7 @@ adapter and its options.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from .. import registry
 from ..errors import UsageError
 from ..manifest import Manifest
 from ..spec import Spec
+from . import files
 from .base import Dataset, DatasetInfo, find, matches
 
 __all__ = ["BUILTIN", "Dataset", "DatasetInfo", "cards", "detect", "find", "load"]
@@ -67,12 +69,24 @@ def detect(path: str | Path) -> str:
         raise UsageError(
             f"{path.name} looks like {' and like '.join(found)}; say which with --dataset {found[0]}", code="E-CFG"
         )
+    compare = (
+        "or compare folders of images with `ganiq compare NAME=FOLDER NAME=FOLDER --reference FOLDER`, "
+        if _pictures(path)
+        else ""
+    )
     known = ", ".join(f"{a.info.mark} ({n})" for n, a in adapters.items() if n != _GENERAL)
     raise UsageError(
-        f"{path.name or path} is not recognised as a data set; put an items.csv with a column `image` into it, or give "
-        f"the top folder of one of these, known by: {known}",
+        f"{path.name or path} is not recognised as a data set; put an items.csv with a column `image` into it, "
+        f"{compare}or give the top folder of one of these, known by: {known}",
         code="E-CFG",
     )
+
+
+def _pictures(path: Path) -> bool:
+    """Whether a folder holds images, or folders of images."""
+    with suppress(OSError):
+        return any(files.images(f) for f in (path, *path.iterdir()) if f.is_dir())
+    return False
 
 
 def load(path: str | Path, name: str | None = None, **options: Any) -> Manifest:

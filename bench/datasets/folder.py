@@ -299,7 +299,7 @@ def folders(models: Mapping[str, Path], reference: Path) -> Manifest:
     ``Manifest.gaps``. Nobody scored these images: ``scale`` is None.
 
     Raises:
-        UsageError: no model, an empty folder, two outputs of a model for one reference, or no pair at all.
+        UsageError: no model, an empty folder, two outputs of a model for one reference, or a model without any pair.
     """
     if not models:
         raise UsageError("no folder of outputs was given; write NAME=FOLDER for each model", code="E-CFG")
@@ -310,7 +310,8 @@ def folders(models: Mapping[str, Path], reference: Path) -> Manifest:
     gaps: list[tuple[str, str]] = []
     for name, place in places.items():
         taken: dict[str, str] = {}
-        for key, output in _stems(place, name).items():
+        outputs = _stems(place, name)
+        for key, output in outputs.items():
             partner, reason = _partner(key, originals)
             if not partner:
                 gaps.append((f"{name}/{files.stem(output.name)}", reason))
@@ -334,16 +335,16 @@ def folders(models: Mapping[str, Path], reference: Path) -> Manifest:
                     block=group,
                 )
             )
+        if not taken:
+            raise UsageError(
+                f"no output of model {name} has the name of a reference (for example "
+                f"{next(iter(outputs.values())).name} against {next(iter(originals.values())).name}); give each output "
+                "its reference's file name",
+                code="E-CFG",
+            )
         for stem, original in originals.items():
             if stem not in taken:
                 gaps.append((f"{name}/{files.stem(original.name)}", f"model {name} has no output for this reference"))
-    if not items:
-        example = next(iter(_stems(next(iter(places.values())), "").values())).name
-        raise UsageError(
-            f"no output has the name of a reference (for example {example} against "
-            f"{next(iter(originals.values())).name}); give each output its reference's file name",
-            code="E-CFG",
-        )
     return Manifest(
         "comparison",
         tuple(items),

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ..errors import UsageError
 from ..manifest import Manifest
-from ..types import DistortionClass, Item
+from ..types import DistortionClass, EloVoting, Item
 from . import files, tables
 from .base import DatasetInfo, absent
 
@@ -23,6 +23,9 @@ TEST = frozenset(
     (0, 4, 11, 22, 33, 36, 71, 89, 95, 111, 122, 126, 127, 129, 144, 147, 154, 161, 192, 196, 202, 217, 219, 235, 249)
 )
 """References of the NTIRE 2022 test set; their scores exist on the challenge server only."""
+
+VOTING = EloVoting(votes=4520, step=16)
+"""1.13 million judgements of 250 references (the paper's count); K is not published, 16 is assumed."""
 
 _NAME = re.compile(r"A(\d{4})_(\d\d)_(\d\d)", re.IGNORECASE)
 _LINE = re.compile(r'\s*"?(?:[^",]*/)?(A\d{4}_\d\d_\d\d)(?:\.\w+)?"?\s*[,\s]\s*(\S+)\s*', re.IGNORECASE)
@@ -98,6 +101,7 @@ class Pipal:
             title="PIPAL" if self.split == "train" else f"PIPAL, NTIRE {self.split} set",
             classes=tuple(c for c in self._classes(used) if c.code in used),
             notes=tuple(self._notes(at_hand, len(items))),
+            voting=VOTING if self.split == "train" else None,
         )
 
     def _scores(self, lists: list[Path], root: Path) -> dict[str, float]:

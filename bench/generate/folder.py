@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import provenance
-from ..atomic import write_text
+from ..atomic import explained, write_text
 from .journal import Journal
 from .parts import NONE, Degrade, Maker, Photograph
 from .sweep import Generation
@@ -22,6 +24,7 @@ COLUMNS = (
     "key", "image", "reference", "generator", "distortion", "family", "group", "block", "role", "sha256", "task",
     "recipe", "input", "seed", "label", "licence",
 )  # fmt: skip
+TABLES = ("items.csv", "items.toml", "generation.json")
 Row = dict[str, str]
 
 
@@ -69,6 +72,36 @@ def real(references: Mapping[str, Made]) -> list[Row]:
         }
         for key, made in references.items()
     ]  # fmt: skip
+
+
+def withdraw(out: Path) -> bool:
+    """Take the tables away; whether there were any.
+
+    They describe a sweep that was carried out. As soon as the folder is another's, or holds something else, a run must
+    not score it by them. Images and what is known about them stay, and the next sweep finds them.
+    """
+    there = [path for path in (out / name for name in TABLES) if os.path.lexists(path)]
+    for path in there:
+        with explained(path):
+            path.unlink(missing_ok=True)
+    return bool(there)
+
+
+def describes(out: Path, sweep: Generation) -> bool:
+    """Whether the tables are those of this very sweep; so are none at all."""
+    record = out / "generation.json"
+    if not any(os.path.lexists(out / name) for name in TABLES):
+        return True
+    try:
+        document = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("sweep") == _asked(sweep)
+
+
+def _asked(sweep: Generation) -> dict[str, Any]:
+    """The sweep as the record holds it."""
+    return json.loads(sweep.model_dump_json(by_alias=True, exclude={"base"}))
 
 
 def write(
@@ -165,7 +198,7 @@ def _record(
         "codecs": provenance.codecs(),
         "machine": provenance.machine(),
         "argv": argv,
-        "sweep": json.loads(sweep.model_dump_json(by_alias=True, exclude={"base"})),
+        "sweep": _asked(sweep),
         "degradations": [{"name": d.name, "recipe": d.recipe, "shrink": d.shrink} for d in chosen],
         "generators": every,
         "items": len(rows),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class Outcome:
     """Images written now, references and inputs among them."""
     failed: Mapping[str, str]
     """What could not be done -> why, in one sentence."""
+    notes: Sequence[str] = ()
+    """What was passed by though it might have been meant, one sentence each."""
 
     @property
     def exit_code(self) -> int:
@@ -89,6 +92,8 @@ class _Work:
         pixels = make()
         seconds = time.perf_counter() - started
         target = self.journal.folder / path
+        if not self.made:
+            folder.withdraw(self.journal.folder)
         with explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             save_png(target, pixels)
@@ -138,25 +143,32 @@ def generate(sweep: Generation, argv: Sequence[str] = (), progress: Progress | N
         progress: told how far it is, and of everything that fails.
 
     Raises:
-        UsageError: the request cannot be carried out as written, or there is no such device; nothing was made.
-        ResourceError: the disk is full; what was made is kept.
+        UsageError: the request cannot be carried out as written, or there is no such device; nothing was made, and
+            what an earlier sweep has made is untouched.
+        GaniqError: ``E-GEN``, nothing could be made; the folder has no tables then.
+        ResourceError: the disk is full; what was made is kept. Or another process is at work in the same folder.
         Interrupted: SIGINT or SIGTERM; the same command goes on.
     """
     say = progress or Silent()
     device = devices.found(sweep.device)
-    chosen, photos, unfit = _checked(sweep)
+    chosen, photos, unfit, notes = _checked(sweep)
     with explained(sweep.out):
         sweep.out.mkdir(parents=True, exist_ok=True)
     # Signals are caught around everything that takes long, loading of networks included.
-    with interruptible(), Journal(sweep.out) as journal:
+    with interruptible(), _sole(sweep.out), Journal(sweep.out) as journal:
         work = _Work(sweep, journal, say, versions=_versions())
+        for note in notes:
+            say.note(note)
         for name, sentence in unfit:
             work.fail(name, sentence)
-        restorers = _makers(work, sweep.restorers, lambda e: parts.restorer(e, sweep.base, chosen, device))
-        samplers = _makers(work, sweep.samplers, lambda e: parts.sampler(e, sweep.base, device))
+        gate = Gate(**sweep.gate.model_dump())
+        restorers = _makers(work, sweep.restorers, lambda e: parts.restorer(e, sweep.base, chosen, device, gate))
+        samplers = _makers(work, sweep.samplers, lambda e: parts.sampler(e, sweep.base, device, gate))
         if not sweep.restorers:
             restorers = [_alone(d) for d in chosen]
-        references, inputs = _inputs(work, photos, chosen)
+        # From here on the sweep can be carried out as written, and the tables of another one are no longer true.
+        gone = not folder.describes(sweep.out, sweep) and folder.withdraw(sweep.out)
+        references, inputs = _inputs(work, photos, chosen, gate)
         rows: list[folder.Row] = []
         for maker in restorers:
             rows += _until_broken(work, maker, _restored(work, maker, photos, references, inputs))
@@ -166,11 +178,39 @@ def generate(sweep: Generation, argv: Sequence[str] = (), progress: Progress | N
         if samplers and references and not any(row["reference"] for row in rows):
             rows += folder.real(references)
         if not rows:
+            gone = folder.withdraw(sweep.out) or gone
             first = next(iter(work.failed.values()), "")
-            raise GaniqError(f"nothing could be made; {first}" if first else "nothing could be made", code="E-GEN")
+            told = ["nothing could be made", first] if first else ["nothing could be made"]
+            told += ["the tables of what was made before were taken away, its images kept"] if gone else []
+            raise GaniqError("; ".join(told), code="E-GEN")
         every = [*restorers, *samplers]
         folder.write(sweep, chosen, every, rows, work.failed, journal, list(argv))
-    return Outcome(sweep.out, len(rows), work.made, work.failed)
+    return Outcome(sweep.out, len(rows), work.made, work.failed, notes)
+
+
+@contextmanager
+def _sole(out: Path) -> Iterator[None]:
+    """Nobody else works in this folder: two would write the same files, and each leave out what the other has made.
+
+    Raises:
+        ResourceError: another process is at work there.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(out / "generate.lock", timeout=0)
+    with explained(out):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ResourceError(
+                f"{out}: another `ganiq generate` is at work there; let it finish or stop it, then run the same "
+                "command again, or choose another --out",
+                code="E-IO-BUSY",
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _until_broken(work: _Work, maker: Maker, rows: Iterator[folder.Row]) -> list[folder.Row]:
@@ -184,7 +224,7 @@ def _until_broken(work: _Work, maker: Maker, rows: Iterator[folder.Row]) -> list
     return answer
 
 
-def _checked(sweep: Generation) -> tuple[list[Degrade], list[Photograph], list[tuple[str, str]]]:
+def _checked(sweep: Generation) -> tuple[list[Degrade], list[Photograph], list[tuple[str, str]], list[str]]:
     chosen = parts.degradations(sweep.degradations)
     parts.distinct(sweep)
     if not chosen and not sweep.samplers:
@@ -196,8 +236,7 @@ def _checked(sweep: Generation) -> tuple[list[Degrade], list[Photograph], list[t
             f"{bad.name} shrinks by {bad.shrink:g}, and nothing enlarges its images again; add a [[restorer]]",
             code="E-CFG",
         )
-    photos, unfit = parts.photographs(sweep)
-    return chosen, photos, unfit
+    return chosen, *parts.photographs(sweep)
 
 
 def _makers(work: _Work, entries: Sequence[Any], build: Callable[[Any], Maker]) -> list[Maker]:
@@ -224,10 +263,10 @@ def _alone(one: Degrade) -> Maker:
 
 
 def _inputs(
-    work: _Work, photos: Sequence[Photograph], chosen: Sequence[Degrade]
+    work: _Work, photos: Sequence[Photograph], chosen: Sequence[Degrade], gate: Gate
 ) -> tuple[dict[str, Made], dict[tuple[str, str], Made]]:
     """Cropped references by key, and degraded images by (degradation, key)."""
-    gate, least = Gate(**work.sweep.gate.model_dump()), parts.multiple(work.sweep, chosen)
+    least = parts.multiple(work.sweep, chosen)
     references: dict[str, Made] = {}
     inputs: dict[tuple[str, str], Made] = {}
     work.say.stage("degrading photographs", len(photos) * (1 + len(chosen)))

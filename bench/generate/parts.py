@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from .. import registry, weights
 from ..datasets import files
 from ..errors import Refusal, UsageError
-from ..images import resolve
+from ..images import Gate, resolve
 from ..protocols import GeneratorInfo
 from ..spec import Spec
 from .sweep import DegradationEntry, Generation, RestorerEntry, SamplerEntry
@@ -21,6 +22,8 @@ from .sweep import DegradationEntry, Generation, RestorerEntry, SamplerEntry
 _ROOT = __name__.split(".")[0]
 NONE = "none"
 """Spec of the restorer that leaves a degraded image as it is."""
+FOLDERS = ("references", "inputs", "restored", "samples")
+"""What images are written to, below ``out``."""
 
 
 def degrade() -> Any:
@@ -96,8 +99,17 @@ def multiple(sweep: Generation, chosen: Sequence[Degrade]) -> int:
     return math.lcm(*(round(d.shrink) for d in chosen if d.shrink >= 1 and d.shrink == round(d.shrink)))
 
 
-def restorer(entry: RestorerEntry, base: Path, chosen: Sequence[Degrade], device: str = "cpu") -> Maker:
-    """A restorer, ready to run; ``device`` is for one that has a choice and whose spec does not make it.
+def restorer(
+    entry: RestorerEntry, base: Path, chosen: Sequence[Degrade], device: str = "cpu", gate: Gate | None = None
+) -> Maker:
+    """A restorer, ready to run.
+
+    Args:
+        entry: what the user said of it.
+        base: folder that paths in its spec may be relative to.
+        chosen: all degradations.
+        device: for one that has a choice and whose spec does not make it.
+        gate: for one that reads image files.
 
     Raises:
         UsageError: an unknown name or parameter, or nothing that it could restore.
@@ -108,7 +120,7 @@ def restorer(entry: RestorerEntry, base: Path, chosen: Sequence[Degrade], device
         name = entry.name or NONE
         maker = Maker(name, entry.title or name, NONE, entry.family or "traditional", "", lambda: None, info=info)
     else:
-        maker = _maker(entry, base, registry.generators, "restorer", device)
+        maker = _maker(entry, base, registry.generators, "restorer", device, gate)
     unknown = [name for name in entry.only if name not in [d.name for d in chosen]]
     if unknown:
         raise UsageError(f"restorer {maker.name}: there is no degradation {unknown[0]!r}; correct `only`", code="E-CFG")
@@ -123,13 +135,13 @@ def restorer(entry: RestorerEntry, base: Path, chosen: Sequence[Degrade], device
     return maker
 
 
-def sampler(entry: SamplerEntry, base: Path, device: str = "cpu") -> Maker:
-    """A sampler, ready to run; ``device`` as for ``restorer``.
+def sampler(entry: SamplerEntry, base: Path, device: str = "cpu", gate: Gate | None = None) -> Maker:
+    """A sampler, ready to run; arguments as of ``restorer``.
 
     Raises:
         UsageError, Refusal: as ``restorer``.
     """
-    return _maker(entry, base, registry.samplers, "sampler", device)
+    return _maker(entry, base, registry.samplers, "sampler", device, gate)
 
 
 def name_of(entry: RestorerEntry | SamplerEntry) -> str:
@@ -152,7 +164,14 @@ def _distinct(names: Sequence[str], what: str) -> None:
         raise UsageError(f"two {what} are called {twice!r}; give each a `name` of its own", code="E-CFG")
 
 
-def _maker(entry: RestorerEntry | SamplerEntry, base: Path, known: registry.Registry, what: str, device: str) -> Maker:
+def _maker(
+    entry: RestorerEntry | SamplerEntry,
+    base: Path,
+    known: registry.Registry,
+    what: str,
+    device: str,
+    gate: Gate | None = None,
+) -> Maker:
     given = Spec.parse(entry.spec)
     factory = known.get(given.name)
     chosen = {"device": device} if "device" in inspect.signature(factory).parameters else {}
@@ -163,8 +182,13 @@ def _maker(entry: RestorerEntry | SamplerEntry, base: Path, known: registry.Regi
     arguments = spec.arguments
     if isinstance(path := arguments.get("path"), str) and (base / path).exists():
         arguments["path"] = str(base / path)
+
+    def make() -> Any:
+        one = factory(**arguments)
+        return one.under(gate) if gate is not None and hasattr(one, "under") else one
+
     try:
-        made = factory(**arguments)
+        made = make()
     except (TypeError, ValueError) as error:
         raise UsageError(f"{what} {given}: {error}", code="E-CFG") from None
     info: GeneratorInfo = made.info
@@ -179,7 +203,7 @@ def _maker(entry: RestorerEntry | SamplerEntry, base: Path, known: registry.Regi
         spec=str(spec),
         family=entry.family or ("gan" if info.family == "gan" else "traditional" if info.family else ""),
         licence=entry.licence or "; ".join(dict.fromkeys(licences)) or info.license,
-        make=lambda: factory(**arguments),  # anew, so that no more networks stay loaded than have to
+        make=make,  # anew, so that no more networks stay loaded than have to
         weights=slots,
         files=dict(getattr(made, "identity", None) or {}),
         info=info,
@@ -197,33 +221,47 @@ class Photograph:
     shown: str
 
 
-def photographs(sweep: Generation) -> tuple[list[Photograph], list[tuple[str, str]]]:
-    """Image files of the folder or pattern by name, and those that cannot be used, with the reason.
+def photographs(sweep: Generation) -> tuple[list[Photograph], list[tuple[str, str]], list[str]]:
+    """Image files of the folder or pattern by name; those that cannot be used, with the reason; and what was passed by.
+
+    Nothing that this command has written itself is a photograph (``_made_here``).
 
     Raises:
         UsageError: no folder, or no image in it.
     """
     text = sweep.references
     if not text:
-        return [], []
+        return [], [], []
     parts = Path(text).parts
     fixed = next((n for n, part in enumerate(parts) if any(c in part for c in "*?[")), len(parts))
     base = Path(*parts[:fixed])
+    notes: list[str] = []
     if fixed == len(parts):
         if not base.is_dir():
             raise UsageError(f"there is no folder of references {text}; correct `references`", code="E-IO-MISSING")
-        names = files.images(base)
+        found = base.iterdir()
     else:
         found = base.glob(str(Path(*parts[fixed:])))
-        names = sorted(p.relative_to(base).as_posix() for p in found if p.suffix.lower() in files.EXTENSIONS)
-    names = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
-    if not names:
+    # A link that leads nowhere is told like any file that cannot be read.
+    every = [p for p in found if p.suffix.lower() in files.EXTENSIONS and not p.is_dir()]
+    names = sorted(name for p in every if not _hidden(name := p.relative_to(base).as_posix()))
+    own = _made_here(base, sweep.out)
+    kept = [name for name in names if not _below(base / name, own)]
+    if left := len(names) - len(kept):
+        notes.append(
+            f"{_images(left)} below {sweep.out} passed by, where this command writes itself; "
+            "to use them as photographs, choose another `out`"
+        )
+    if fixed == len(parts) and (deeper := _deeper(base, own)):
+        notes.append(f"{_images(deeper)} in subfolders of {text} not read; use {text.rstrip('/')}/**/* for them")
+    if not kept:
         kinds = " ".join(files.EXTENSIONS)
-        raise UsageError(f"{text}: no image there ({kinds}); correct `references`", code="E-IO-MISSING")
+        told = "".join(f"; {note}" for note in notes)
+        raise UsageError(f"{text}: no image there ({kinds}){told}; correct `references`", code="E-IO-MISSING")
     good: list[Photograph] = []
     bad: list[tuple[str, str]] = []
     seen: dict[str, str] = {}
-    for name in names:
+    for name in kept:
         folder = name.rpartition("/")[0]
         key = f"{folder}/{files.stem(name)}" if folder else files.stem(name)
         reason = _unfit(key, name, sweep.out)
@@ -235,7 +273,38 @@ def photographs(sweep: Generation) -> tuple[list[Photograph], list[tuple[str, st
             bad.append((name, reason))
         else:
             good.append(Photograph(key, base / name, name))
-    return good, bad
+    return good, bad, notes
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _below(path: Path, folders: Sequence[Path]) -> bool:
+    """Whether a file lies below one of the folders; if it is a link, the link itself and not what it leads to."""
+    place = path.parent.resolve()
+    return any(place.is_relative_to(folder) for folder in folders)
+
+
+def _made_here(base: Path, out: Path) -> list[Path]:
+    """Folders below which nothing is a photograph: ``out``, or if photographs lie in there, what it is written to."""
+    out = out.resolve()
+    return [out / name for name in FOLDERS] if base.resolve().is_relative_to(out) else [out]
+
+
+def _deeper(base: Path, own: Sequence[Path]) -> int:
+    """How many images lie in subfolders, neither hidden nor made by this command."""
+    count = 0
+    for place, inner, names in os.walk(base):
+        here = Path(place)
+        inner[:] = [n for n in inner if not n.startswith(".") and (here / n).resolve() not in own]
+        if here != base:
+            count += sum(os.path.splitext(n)[1].lower() in files.EXTENSIONS and not n.startswith(".") for n in names)
+    return count
 
 
 def _unfit(key: str, name: str, out: Path) -> str:

@@ -22,6 +22,12 @@
     spec = "dcgan-faces"
     count = 500
 
+    [gate]                           # what to do with files that could be read in more than one way, as in `ganiq run`
+    alpha = "white"                  # refuse (the default), white, black or drop what is not opaque
+    depth = "8"                      # refuse 16-bit images, or round them to 8
+    exif = "apply"                   # refuse what does not lie upright, or turn it
+
+The gate is that of photographs and of the sampler ``images(path='folder')``; what this command makes is always plain.
 Paths are relative to the file.
 """
 

@@ -96,7 +96,7 @@ def decode(data: bytes, gate: Gate) -> tuple[Pixels, str, str, tuple[str, ...]]:
             raise Fault(
                 "E-IMG-PIXELS",
                 f"{width:,} x {height:,} pixels are over the limit of {gate.max_pixels:,}",
-                "raise the limit if the file is meant to be this large",
+                "raise max_pixels in the [gate] of the sweep file if the image is meant to be this large",
             )
 
     header = inspect(data, limit, gate.frame or 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit
 
 from ..types import Estimate
 from .agreement import Coefficient, plcc, srocc, within
@@ -172,16 +173,62 @@ def elo_ceiling(
     Returns:
         One SROCC per repetition.
     """
+    truth, rating = elo_votes(spread, items, votes, repetitions, rng=rng, step=step, scale=scale)
+    return np.array([srocc(a, b) for a, b in zip(truth, rating)])
+
+
+def elo_spread(
+    observed: float,
+    items: int,
+    votes: int,
+    repetitions: int = 12,
+    *,
+    seed: int,
+    step: float = 16.0,
+    scale: float = 400.0,
+) -> float:
+    """The spread of true strengths whose ratings, simulated, spread as much as the published ones do.
+
+    One pass of votes leaves ratings short of the truth, so the published spread is too small a guess. Bisection, with
+    the same random numbers at every step.
+
+    Args:
+        observed: standard deviation of the published scores inside a reference, in Elo points.
+        items, votes, repetitions, step, scale: as for ``elo_ceiling``.
+        seed: of the simulation.
+
+    Returns:
+        In Elo points; nan where no strength up to 20 times as large explains so much spread.
+    """
+
+    def simulated(spread: float) -> float:
+        rng = np.random.default_rng(seed)
+        _, rating = elo_votes(spread, items, votes, repetitions, rng=rng, step=step, scale=scale)
+        return float(rating.std(axis=1, ddof=1).mean())
+
+    low, high = 0.0, 20.0 * observed
+    if not observed > 0 or simulated(high) < observed:
+        return float("nan")
+    while high - low > 0.005 * observed:
+        middle = (low + high) / 2
+        low, high = (middle, high) if simulated(middle) < observed else (low, middle)
+    return (low + high) / 2
+
+
+def elo_votes(
+    spread: float, items: int, votes: int, repetitions: int, *, rng: np.random.Generator, step: float, scale: float
+) -> tuple[Floats, Floats]:
+    """(truth, ratings), each (repetitions, items), after one pass of votes; arguments as for ``elo_ceiling``."""
     if items < 3 or votes < 1 or repetitions < 1:
         raise ValueError("at least 3 items, 1 vote and 1 repetition are needed")
     truth = rng.normal(0, spread, (repetitions, items))
     rating = np.zeros((repetitions, items))
-    row = np.arange(repetitions)
+    row, steepness = np.arange(repetitions), np.log(10) / scale
     for _ in range(votes):
         i = rng.integers(0, items, repetitions)
         j = (i + rng.integers(1, items, repetitions)) % items
-        won = rng.random(repetitions) < 1 / (1 + 10 ** ((truth[row, j] - truth[row, i]) / scale))
-        change = step * (won - 1 / (1 + 10 ** ((rating[row, j] - rating[row, i]) / scale)))
+        won = rng.random(repetitions) < expit(steepness * (truth[row, i] - truth[row, j]))
+        change = step * (won - expit(steepness * (rating[row, i] - rating[row, j])))
         rating[row, i] += change
         rating[row, j] -= change
-    return np.array([srocc(a, b) for a, b in zip(truth, rating)])
+    return truth, rating

@@ -11,18 +11,21 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from ..atomic import explained, sync_folder
-from ..errors import IntegrityError, UsageError
+from ..errors import GaniqError, IntegrityError, UsageError
 from . import database
 from .rows import Repaired
 
 _SIDES = ("", "-wal", "-shm", "-journal")
+_REFERRING = ("item", "score")
+_ORPHAN = "reference <> 0 AND reference NOT IN (SELECT id FROM image)"
+"""A reference that is gone: 0 stands for none, so that no foreign key can say this."""
 
 
 def repair(path: Path) -> Repaired:
     """Copy a damaged store aside, and put in its place a sound one with the rows that could be read.
 
     Rows that contradict the schema, or refer to something that is gone, are left out: the next run measures
-    them again. A file that SQLite cannot open at all gives an empty store.
+    them again. A file that SQLite cannot open at all gives an empty store. A sound store stays as it is.
 
     Raises:
         UsageError: there is no such file, or it cannot be written.
@@ -33,6 +36,8 @@ def repair(path: Path) -> Repaired:
         raise UsageError(f"{path}: there is no such result store; name an existing one", code="E-CFG")
     database.preflight(path)
     _refuse_others(path)
+    if (scores := _sound(path)) is not None:
+        return Repaired("", scores)
     with explained(path):
         number = 1
         while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
@@ -76,6 +81,24 @@ def _refuse_others(path: Path) -> None:
         return  # too damaged to tell: it is copied aside, so nothing is lost
 
 
+def _sound(path: Path) -> int | None:
+    """How many scores a store holds that has nothing to repair; None for any other file."""
+    try:
+        if not database.examine(path, newest=database.schema_version(database.migrations()), check=True):
+            return None  # an empty file
+        with closing(database.read_only(path, immutable=database.state(path) is not None)) as connection:
+            if connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+                return None
+            if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
+                return None
+            for table in _REFERRING:
+                if connection.execute(f"SELECT 1 FROM {table} WHERE {_ORPHAN} LIMIT 1").fetchone() is not None:
+                    return None
+            return connection.execute("SELECT count(*) FROM score").fetchone()[0]
+    except (GaniqError, sqlite3.Error):
+        return None
+
+
 def _salvage(aside: Path, new: sqlite3.Connection) -> int:
     # Only a writer can roll back a journal that a crash has left; else the copy stays as it is.
     if Path(f"{aside}-journal").exists():
@@ -89,8 +112,8 @@ def _salvage(aside: Path, new: sqlite3.Connection) -> int:
             for row in _rows(old, table, columns):
                 with suppress(sqlite3.IntegrityError, OverflowError):
                     new.execute(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})", row)
-        for table in ("item", "score"):
-            new.execute(f"DELETE FROM {table} WHERE reference <> 0 AND reference NOT IN (SELECT id FROM image)")
+        for table in _REFERRING:
+            new.execute(f"DELETE FROM {table} WHERE {_ORPHAN}")
         return new.execute("SELECT count(*) FROM score").fetchone()[0]
 
 

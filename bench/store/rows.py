@@ -85,9 +85,9 @@ class Repaired(NamedTuple):
     """What a repair did."""
 
     aside: str
-    """Name of the copy of the damaged file, in the same folder."""
+    """Name of the copy of the damaged file, in the same folder; empty where the store was sound and stayed as it is."""
     scores: int
-    """Scores carried over; what is missing is scored again by the next run."""
+    """Scores carried over, or found in a sound store; what is missing is scored again by the next run."""
 
 
 class Settled:

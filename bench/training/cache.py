@@ -8,6 +8,7 @@ after they are on the disk, so a killed run goes on where it stopped.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..atomic import explained, write_text
-from ..errors import UsageError
+from ..errors import IntegrityError, UsageError
 from ..progress import Progress, Silent
 from ..spec import digest
 from .crops import Crop, Side, both, cut, grid
@@ -91,17 +92,12 @@ def features(
 
     Raises:
         UsageError: the network's trunk is not frozen, so its features would go stale.
+        IntegrityError: what is stored was damaged.
     """
     import torch
 
     say = progress or Silent()
-    trunk = str(getattr(network, "trunk", "") or "")
-    if not trunk or not hasattr(network, "extract"):
-        raise UsageError(
-            f"the trunk of {type(network).__name__} is not frozen, so its features cannot be stored; "
-            "set cached = false in this stage",
-            code="E-CFG",
-        )
+    trunk = trunk_of(network)
     wanted = tuple(sorted(set(numbers)))
     counts = [len(_grid(pixels, n, side, crops)) for n in wanted]
     count = max(counts, default=1)
@@ -116,16 +112,15 @@ def features(
     note = folder / "done.json"
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    state = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {"rows": 0, "shapes": []}
-    shapes = tuple((int(c), int(h), int(w)) for c, h, w in state["shapes"])
-    if state["rows"] == len(wanted) and shapes:
+    rows, shapes = _begun(note, len(wanted), count)
+    if rows == len(wanted) and shapes:
         return Features(folder, shapes, wanted, count)
     was = network.training
     network.eval()
     say.stage("features", len(wanted))
-    say.advance(state["rows"])
+    say.advance(rows)
     maps: list[Any] = []
-    done = state["rows"]
+    done = rows
     try:
         while done < len(wanted):
             part = wanted[done : done + max(1, BATCH // count)]
@@ -151,9 +146,48 @@ def features(
     return Features(folder, shapes, wanted, count)
 
 
+def trunk_of(network: Any) -> str:
+    """Identity of what a network's stored features depend on.
+
+    Raises:
+        UsageError: it changes in training.
+    """
+    trunk = str(getattr(network, "trunk", "") or "")
+    if not trunk or not hasattr(network, "extract"):
+        raise UsageError(
+            f"the trunk of {type(network).__name__} is not frozen, so its features cannot be stored; "
+            "set cached = false in this stage",
+            code="E-CFG",
+        )
+    return trunk
+
+
 def _grid(pixels: Pixels, number: int, side: Side, crops: int) -> list[Crop]:
     height, width = (max(n, wanted) for n, wanted in zip(pixels.size(number), both(side)))
     return grid(height, width, side, crops)
+
+
+def _begun(note: Path, wanted: int, crops: int) -> tuple[int, tuple[tuple[int, int, int], ...]]:
+    """Rows that are stored, and the shapes of their taps.
+
+    Raises:
+        IntegrityError: the note cannot be read, or the taps are not as long as it says.
+    """
+    if not note.is_file():
+        return 0, ()
+    folder, rows, sound = note.parent, 0, False
+    shapes: tuple[tuple[int, int, int], ...] = ()
+    try:
+        state = json.loads(note.read_text(encoding="utf-8"))
+        rows, shapes = int(state["rows"]), tuple((int(c), int(h), int(w)) for c, h, w in state["shapes"])
+        found = [(folder / f"tap{tap}.f16").stat().st_size for tap in range(len(shapes))]
+        sound = 0 <= rows <= wanted and bool(shapes or not rows)
+        sound &= found == [2 * wanted * crops * math.prod(shape) for shape in shapes]
+    except (OSError, ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise IntegrityError(f"{folder.name} is not what its name says; delete that folder and repeat", code="E-CACHE")
+    return rows, shapes
 
 
 def _map(folder: Path, tap: int, shape: tuple[int, ...], mode: Any) -> Any:

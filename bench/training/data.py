@@ -60,6 +60,20 @@ class TrainingSet:
     def by_key(self) -> Mapping[str, int]:
         return {sample.key: n for n, sample in enumerate(self.samples)}
 
+    @cached_property
+    def images(self) -> str:
+        """Digest of the decoded pixels of every image and its reference: ``digest`` knows names and scores alone."""
+
+        def shown(number: int | None) -> str:
+            return "" if number is None else self.pixels.rows[number]["sha256"]
+
+        return digest(sorted((s.key, shown(s.image), shown(s.reference)) for s in self.samples))
+
+    @cached_property
+    def labels(self) -> str:
+        """Digest of the scores, to six decimals: pseudo-labels come from fits, whose last bits mean nothing."""
+        return digest(sorted((s.key, None if s.score is None else round(s.score, 6)) for s in self.samples))
+
     @property
     def sign(self) -> int:
         return self.scale.sign if self.scale else 1

@@ -66,8 +66,21 @@ def write(
     scaler: Scaler,
     split: splits.Split,
     seen: Sequence[TrainingSet],
+    part: str = "",
+    data: TrainingSet | None = None,
 ) -> None:
     """Export a network; afterwards ``network`` holds the rounded weights, so that it predicts as the file does.
+
+    Args:
+        path: of the file.
+        network: what is exported.
+        recipe: that trained it.
+        net: its table.
+        scaler: of the labels that it learnt.
+        split: that it was trained on.
+        seen: what it learnt from.
+        part: ``teacher`` or ``student``.
+        data: whose scores these are; their meaning is kept.
 
     Raises:
         IntegrityError: the file does not read back to the same tensors.
@@ -87,7 +100,11 @@ def write(
         "crop": str(recipe.views.crop),
         "crops": str(recipe.crops),
         "patches": str(recipe.views.patches),
-        "split": json.dumps({"protocol": split.protocol, "seed": split.seed, "digest": split.digest}),
+        "part": part,
+        "scale": json.dumps(None if pseudo or data is None else scale_of(data)),
+        "split": json.dumps({
+            "protocol": split.protocol, "seed": split.seed, "digest": split.digest, "images": split.images
+        }),
         "trained": json.dumps({
             "data": sorted({s.digest for s in seen}),
             "names": sorted({s.dataset for d in seen for s in d.samples}),
@@ -106,6 +123,12 @@ def write(
     if back.keys() != values.keys() or any(not bool((back[n] == values[n]).all()) for n in values):
         raise IntegrityError(f"{path.name} does not read back as it was written; check the disk", code="E-EXPORT")
     fill(network, path)
+
+
+def scale_of(data: TrainingSet) -> dict[str, Any] | None:
+    """What a data set's scores mean: kind, direction, and the range where it is declared."""
+    scale = data.scale
+    return scale and {"kind": scale.kind.casefold(), "better": scale.better, "low": scale.low, "high": scale.high}
 
 
 def _ordered(data: bytes) -> bytes:
@@ -133,7 +156,8 @@ def card(path: Path) -> dict[str, Any]:
             code="E-CKPT",
         )
     try:
-        for name in ("recipe", "network", "label", "split", "trained"):
+        found = {"scale": "null", "part": ""} | found  # which files from before these were kept lack
+        for name in ("recipe", "network", "label", "split", "trained", "scale"):
             found[name] = json.loads(found[name])
         for name in ("crop", "crops", "patches"):
             found[name] = int(found[name])

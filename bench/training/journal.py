@@ -22,10 +22,13 @@ class Journal:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def cut(self, position: int) -> None:
-        """Forget what was written after the state was saved."""
-        if self.position > position:
-            with explained(self.path):
+        """Forget what was written after the state was saved, and begin a new line after a broken one."""
+        with explained(self.path):
+            if self.position > position:
                 os.truncate(self.path, position)
+            if self.position and not self.path.read_bytes().endswith(b"\n"):
+                with self.path.open("ab") as file:
+                    file.write(b"\n")
 
     def write(self, entry: dict[str, Any]) -> None:
         with explained(self.path), self.path.open("a", encoding="utf-8") as file:
@@ -34,9 +37,18 @@ class Journal:
             os.fsync(file.fileno())
 
     def read(self) -> list[dict[str, Any]]:
+        """The entries; nothing is learnt from them, so that a damaged line is left out and stops nobody."""
         if not self.path.is_file():
             return []
-        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        found = []
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and "stage" in entry and isinstance(entry.get("terms"), dict):
+                found.append(entry)
+        return found
 
 
 def draw(entries: list[dict[str, Any]], path: Path, title: str) -> None:

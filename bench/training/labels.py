@@ -1,7 +1,8 @@
 """Human scores on the scale that networks learn: fitted on the training split alone, kept with the weights.
 
 ``learned = (sign * score - offset) / unit``; higher is better. ``min-max`` maps the training scores to [0,1],
-``z-score`` to mean 0 and (population) deviation 1, ``ckdn`` is (Elo - 900) / 1000.
+``z-score`` to mean 0 and (population) deviation 1. ``ckdn`` is (Elo - 900) / 1000 where all training scores are Elo
+points between 900 and 1900; on all others it is ``min-max``, as the network it is for answers between 0 and 1.
 """
 
 from __future__ import annotations
@@ -15,9 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import IntegrityError, UsageError
+from ..types import Scale
 
 ELO = math.log(10) / 400
 """Slope of the logistic curve of Elo scores, per point."""
+
+
+def is_elo(scale: Scale | None) -> bool:
+    """Whether scores are Elo points."""
+    return scale is not None and scale.kind.casefold() == "elo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +38,8 @@ class Scaler:
     split: str
 
     @classmethod
-    def fit(cls, kind: str, scores: Sequence[float], sign: int, split: str) -> Scaler:
-        """Fit on training scores as the data set has them.
+    def fit(cls, kind: str, scores: Sequence[float], sign: int, split: str, *, elo: bool = False) -> Scaler:
+        """Fit on training scores as the data set has them; ``elo``: they are Elo points.
 
         Raises:
             UsageError: no scores, or all alike.
@@ -40,8 +47,9 @@ class Scaler:
         values = sign * np.asarray(scores, dtype=np.float64)
         if not len(values):
             raise UsageError("the training split has no human score; choose data with scores", code="E-CFG")
-        if kind == "ckdn":
+        if kind == "ckdn" and elo and values.min() >= 900 and values.max() <= 1900:
             return cls(kind, 900.0, 1000.0, sign, split)
+        kind = "z-score" if kind == "z-score" else "min-max"
         offset = float(values.min() if kind == "min-max" else values.mean())
         unit = float(np.ptp(values) if kind == "min-max" else values.std())
         if not unit > 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..types import Scale
 from . import seam
-from .labels import Scaler
+from .labels import ELO, Scaler, is_elo
 from .parallel import World
 from .recipe import Stage, Term
 
@@ -72,9 +72,14 @@ class Objective:
                 options = dict(term.options)
                 if term.loss in ("rank", "elo"):  # what may be compared, and in which unit, follows from the data
                     options.setdefault("within", scale is not None and scale.comparable == "within-block")
+                if scaler is not None and is_elo(scale):
+                    unit, slope = scaler.unit, scaler.elo_slope
+                else:
+                    unit, slope = UNIT_ELO / ELO, UNIT_ELO
                 if term.loss == "elo":
-                    known = scaler is not None and scale is not None and scale.kind.lower() == "elo"
-                    options.setdefault("k", scaler.elo_slope if known and scaler else UNIT_ELO)
+                    options.setdefault("k", slope)
+                elif term.loss == "pair":
+                    options.setdefault("unit", unit)
                 made.append(seam.loss(term.loss, options))
         modules.to(device)
         return cls(stage, made, modules, world)

@@ -89,13 +89,19 @@ def store(
     folder = home / f"pixels-{name[:32]}"
     if not (folder / "index.json").is_file():
         _write(folder, name, pictures, count, progress or Silent(), what)
-    document = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    last = document["rows"][-1] if document["rows"] else {"start": 0, "height": 0, "width": 0}
-    wanted = last["start"] + last["height"] * last["width"] * 3
-    found = (folder / "pixels.bin").stat().st_size if (folder / "pixels.bin").is_file() else -1
-    if document["digest"] != name or found != wanted or len(document["rows"]) != count:
+    rows: list[dict[str, Any]] = []
+    try:
+        document = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        rows = document["rows"]
+        last = rows[-1] if rows else {"start": 0, "height": 0, "width": 0}
+        wanted = last["start"] + last["height"] * last["width"] * 3
+        found = (folder / "pixels.bin").stat().st_size if (folder / "pixels.bin").is_file() else -1
+        sound = document["digest"] == name and found == wanted and len(rows) == count
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
         raise IntegrityError(f"{folder.name} is not what its name says; delete that folder and repeat", code="E-CACHE")
-    return Pixels(folder, tuple(document["rows"]), name)
+    return Pixels(folder, tuple(rows), name)
 
 
 def _write(

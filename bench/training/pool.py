@@ -10,12 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+import time
 from pathlib import Path
 
 import numpy as np
 
 from ..atomic import explained, write_text
-from ..errors import UsageError
+from ..errors import GaniqError, UsageError
 from ..images import save_png
 from ..progress import Progress, Silent
 from ..spec import digest
@@ -25,13 +27,20 @@ from .data import TrainingSet
 from .pixels import Picture
 
 VERSION = 1
+CHUNK = 100
 PRISTINE = 0.05
 SPREAD = 2.5
 _GAN = "gan-like"
 _FLAWS = ("gan-resample", "gan-texture", "gan-checkerboard", "gan-kernel-mismatch", "gan-oversmooth", "gan-warp")
 
 
-def build(train: TrainingSet, out: Path, count: int, seed: int, progress: Progress | None = None) -> Path:
+class Stopped(GaniqError):
+    """The time was up; what was made is kept."""
+
+
+def build(
+    train: TrainingSet, out: Path, count: int, seed: int, progress: Progress | None = None, until: float = math.inf
+) -> Path:
     """Write the pool of a training split; a folder that is complete is used as it is.
 
     Args:
@@ -40,11 +49,13 @@ def build(train: TrainingSet, out: Path, count: int, seed: int, progress: Progre
         count: images.
         seed: of the recipe.
         progress: told how far it is.
+        until: on the monotonic clock; looked at after every ``CHUNK`` images that were made.
 
     Returns:
         The folder, with ``items.csv``.
 
     Raises:
+        Stopped: the time was up.
         UsageError: the split is empty.
     """
     sources: dict[str, int] = {}
@@ -73,6 +84,7 @@ def build(train: TrainingSet, out: Path, count: int, seed: int, progress: Progre
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "reference", "key", "group", "generator", "distortion"])
+    made = 0
     for number in range(count):
         which = number % len(names)
         key = f"pool/{number:06d}"
@@ -80,6 +92,9 @@ def build(train: TrainingSet, out: Path, count: int, seed: int, progress: Progre
         place = folder / "images" / f"{number:06d}.png"
         if not place.is_file():  # images appear whole or not at all, so those that are there are right
             save_png(place, distorted(train.pixels[sources[names[which]]], chain, seed, key))
+            made += 1
+            if made % CHUNK == 0 and number + 1 < count and time.monotonic() > until:
+                raise Stopped("stopped; run the same command again to go on")
         kinds = "+".join(kind for kind, _ in chain) or "pristine"
         writer.writerow([f"images/{place.name}", f"references/{which:05d}.png", key, names[which], "", kinds])
         say.advance()

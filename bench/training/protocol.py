@@ -107,6 +107,16 @@ def net_of(card: dict[str, Any]) -> Net:
     return Net(**{k: v for k, v in card["network"].items() if k != "aux"}, aux=card["aux"])
 
 
+def part_of(card: dict[str, Any]) -> str:
+    """``teacher`` or ``student``; of files that do not say so, by the table that is theirs alone, or empty."""
+    if card["part"]:
+        return str(card["part"])
+    own = net_of(card).options
+    tables = {name: card["recipe"].get(name) for name in ("teacher", "student")}
+    found = [name for name, table in tables.items() if table and Net(**table).options == own]
+    return found[0] if len(found) == 1 else ""
+
+
 def _evaluated(
     checkpoint: Path,
     data: TrainingSet,
@@ -134,7 +144,13 @@ def _evaluated(
     predicted = predict(network, net, loader, progress=say)
     human = card["label"]["kind"] != "pseudo"
     document = {
-        "checkpoint": {"name": card.get("name", ""), "sha256": export.digest_of(checkpoint), "role": net.role},
+        "checkpoint": {
+            "file": checkpoint.name,
+            "name": card.get("name", ""),
+            "part": part_of(card),
+            "role": net.role,
+            "sha256": export.digest_of(checkpoint),
+        },
         "data": {"name": data.name, "digest": data.digest, "images": len(data.samples), "license": data.license},
         "trained_on": card["trained"]["names"],
         "trained_labels": card["trained"]["labels"],
@@ -382,14 +398,26 @@ def _tried(
     )
 
 
-def compare(evaluations: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def compare(evaluations: Sequence[dict[str, Any]], files: Sequence[str] = ()) -> dict[str, Any]:
     """Evaluations of several evaluators on the same images, with paired differences of within-reference SROCC.
 
     Bootstrap over references, the same resamples for all pairs; p-values by sign flips, adjusted after Holm.
+
+    Args:
+        evaluations: of ``evaluate``.
+        files: what the evaluators' files are called, where their names are not enough.
     """
-    named = [(e["checkpoint"]["name"], e["agreement"].get("references_srocc", {})) for e in evaluations]
-    pairs = [(one, two) for first, one in enumerate(named) for two in named[first + 1 :]]
-    return {"evaluators": list(evaluations), "pairs": _pairs(pairs)}
+    for one, file in zip(evaluations, files):
+        one["checkpoint"]["file"] = file
+    about = [e["checkpoint"] for e in evaluations]
+    # By number: several may have one name.
+    numbered = [(str(n), e["agreement"].get("references_srocc", {})) for n, e in enumerate(evaluations)]
+    pairs = _pairs([(one, two) for first, one in enumerate(numbered) for two in numbered[first + 1 :]])
+    for pair in pairs:
+        two = [about[int(pair[side])] for side in ("first", "second")]
+        pair |= {"first": two[0]["name"], "second": two[1]["name"]}
+        pair |= {key + "s": [one[key] for one in two] for key in ("file", "part", "role")}
+    return {"evaluators": list(evaluations), "pairs": pairs}
 
 
 Named = tuple[str, dict[str, float]]

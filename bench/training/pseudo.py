@@ -23,6 +23,7 @@ from ..errors import IntegrityError, UsageError
 from ..manifest import Manifest
 from ..measure import measure
 from ..progress import Progress
+from ..spec import digest
 from ..stats.mapping import Mapping as Curve
 from ..types import Scale
 from .crops import rng
@@ -139,9 +140,8 @@ def label(
         workers: processes that score; 0: one per core; 1: this one.
         progress: told how far it is.
     """
-    shortest = min(min(pool.pixels.size(s.image)) for s in pool.samples)
     judges = judges or SRCC
-    names = members(shortest, judges)
+    names = members(_shortest(pool), judges)
     table = folder / "scores.csv"
     raw = read(table, names) if table.is_file() else {}
     groups = sorted({s.group for s in pool.samples})
@@ -157,6 +157,22 @@ def label(
     ensemble = Ensemble.fit(scores, split, blind, judges)
     labels = dict(zip(keys, ensemble(scores, split).tolist()))
     return (pool.select(list(wanted)) if judged else pool).relabelled(labels, SCALE)
+
+
+def place(folder: Path, pool: TrainingSet, judges: Mapping[str, float] | None = None) -> Path:
+    """Folder of a pool's scores: ``scores``, unless there are such by other metrics; then one of these judges' own."""
+    names = members(_shortest(pool), judges or SRCC)
+    table = folder / "scores" / "scores.csv"
+    if table.is_file():
+        with table.open(encoding="utf-8", newline="") as file:
+            columns = next(csv.reader(file), [])
+        if columns and not set(names) <= set(columns):
+            return folder / f"scores-{digest(sorted(names))[:12]}"
+    return table.parent
+
+
+def _shortest(pool: TrainingSet) -> int:
+    return min(min(pool.pixels.size(s.image)) for s in pool.samples)
 
 
 def read(table: Path, names: Sequence[str]) -> dict[str, list[float]]:

@@ -27,12 +27,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .. import toml_file
 from ..errors import UsageError
+from ..measure import measure
 from ..spec import digest
 
 Aux = Literal["none", "ref", "nar", "redist", "degraded"]
@@ -207,11 +208,25 @@ class Recipe(_Section):
     """Images of the unlabelled pool; 0: no stage uses it."""
     blind: bool = False
     """Pseudo-labels with equal weights of their metrics, instead of weights that carry knowledge of PIPAL."""
-    judges: dict[str, float] = {}
+    judges: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
     """Metrics whose weighted mean is the pseudo-label, with their weights; by default nine of structure."""
     judged: int = Field(0, ge=0)
     """References of the pool that are labelled and learnt from, where the judges are slow; 0: all."""
     stages: tuple[Stage, ...] = Field(min_length=1)
+
+    @field_validator("judges")
+    @classmethod
+    def _known(cls, value: dict[str, float]) -> dict[str, float]:
+        for name in value:
+            try:
+                needs = measure(name).info.needs
+            except UsageError as error:
+                raise ValueError(str(error).removeprefix(f"{error.code} ")) from None
+            if needs == "set":
+                raise ValueError(f"{name} judges sets of images and not each image; take another metric")
+        if value and not any(value.values()):
+            raise ValueError("no judge counts; give one a weight above 0")
+        return value
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
@@ -254,6 +269,16 @@ class Recipe(_Section):
     def shared(self) -> bool:
         """Whether the teacher is the student itself, shown something else."""
         return self.teacher is not None and self.teacher.net == "student"
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a stage learns from the unlabelled pool."""
+        return any(stage.data != "labelled" for stage in self.stages)
+
+    @property
+    def size(self) -> str:
+        """``full`` or ``lite``, as the student's table says; empty for networks of others."""
+        return "" if ":" in self.student.net else str(self.student.options.get("size", "lite"))
 
     @property
     def digest(self) -> str:
@@ -318,7 +343,18 @@ def _apply(document: dict[str, Any], change: str) -> None:
     *inner, last = place.split(".")
     try:
         for part in inner:
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-        node[int(last) if isinstance(node, list) else last] = value
+            node = node[_number(part)] if isinstance(node, list) else node.setdefault(part, {})
+        node[_number(last) if isinstance(node, list) else last] = value
     except (KeyError, IndexError, ValueError, TypeError, AttributeError):
         raise UsageError(f"{change!r}: the recipe has no such place", code="E-CFG") from None
+
+
+def _number(part: str) -> int:
+    """A place in a list, counted from 0.
+
+    Raises:
+        ValueError: no such number; Python would count negative ones from the end.
+    """
+    if not part.isdecimal():
+        raise ValueError(part)
+    return int(part)

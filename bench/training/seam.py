@@ -64,6 +64,12 @@ def _built(make: Callable[[], Any]) -> Any:
         return make()
     except ValueError as error:
         raise UsageError(f"{error}; correct the recipe", code="E-CFG") from None
+    except (TypeError, RuntimeError, ArithmeticError, LookupError) as error:  # sizes that fit no layer
+        text = str(error).partition("\n")[0]
+        raise UsageError(
+            f"this network, loss or distiller cannot be made ({type(error).__name__}: {text}); correct the recipe",
+            code="E-CFG",
+        ) from error
 
 
 def _foreign(kind: str, name: str) -> Any:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -41,6 +41,8 @@ class Split:
     train: tuple[str, ...]
     valid: tuple[str, ...]
     test: tuple[str, ...]
+    images: str = field(default="", kw_only=True)
+    """Digest of the data set's pixels; no part of ``digest``, so that files from before it was kept stay readable."""
 
     @cached_property
     def digest(self) -> str:
@@ -63,7 +65,7 @@ def make(data: TrainingSet, protocol: Protocol = "reference", seed: int = 0) -> 
         raise UsageError(f"there is no split {protocol!r}; there are {', '.join(PROTOCOLS)}", code="E-CFG")
     parts = {name: data.select(getattr(split, name)) for name in ("train", "valid", "test")}
     guard(parts)
-    return split
+    return replace(split, images=data.images)
 
 
 def _drawn(data: TrainingSet, protocol: Protocol, seed: int) -> Split:

@@ -6,7 +6,6 @@ Tensors and plain containers only, so that reading it can run no code.
 from __future__ import annotations
 
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..atomic import write_bytes
 from ..errors import IntegrityError, UsageError
 
 FILE = "state.pt"
+PARTS = {"identity", "stage", "inside", "log", "student", "teacher"}
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
@@ -28,8 +28,10 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 def load(folder: Path, identity: dict[str, str]) -> dict[str, Any] | None:
     """The state of a folder, or None where nothing was begun.
 
+    What a state does not name, as one from before it was kept, cannot be compared and is not.
+
     Raises:
-        UsageError: it was begun with another recipe, split or teacher.
+        UsageError: it was begun with another recipe, split, set of images, pool or teacher.
         IntegrityError: the file cannot be read.
     """
     import torch
@@ -39,12 +41,11 @@ def load(folder: Path, identity: dict[str, str]) -> dict[str, Any] | None:
         return None
     try:
         state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        raise IntegrityError(
-            f"{path.name} in {folder.name} cannot be read ({type(error).__name__}); delete the folder and train again",
-            code="E-STATE",
-        ) from None
-    changed = [name for name, value in identity.items() if state["identity"].get(name) != value]
+    except Exception as error:  # what torch says of junk is of any kind
+        raise _unreadable(path, type(error).__name__) from None
+    if not isinstance(state, dict) or not state.keys() >= PARTS or not isinstance(state["identity"], dict):
+        raise _unreadable(path, "it is no state of a training")
+    changed = [name for name, value in identity.items() if state["identity"].get(name, value) != value]
     if changed:
         raise UsageError(
             f"{folder.name} was begun with another {' and '.join(changed)}; "
@@ -52,3 +53,9 @@ def load(folder: Path, identity: dict[str, str]) -> dict[str, Any] | None:
             code="E-CFG",
         )
     return state
+
+
+def _unreadable(path: Path, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{path.name} in {path.parent.name} cannot be read ({why}); delete that folder and train again", code="E-STATE"
+    )

@@ -30,22 +30,43 @@ class Teaching:
     line: tuple[float, float] = (1.0, 0.0)
     """From the teacher's scale of labels to the student's."""
 
-    def load(self, path: Path, scaler: Scaler, apart: dict[str, TrainingSet]) -> None:
+    def load(self, path: Path, scaler: Scaler, data: TrainingSet, apart: dict[str, TrainingSet]) -> None:
         """Take over a trained teacher, which must have seen nothing that the student is tested on.
 
+        Its answers are brought from its unit of people's scores to the student's where both learnt from scores of one
+        meaning (``comparable``). Elsewhere a unit of one says nothing about the other, and the answers are taken as
+        they are, from 0 (worst) to 1 (best) of what the teacher saw.
+
         Raises:
-            UsageError: the recipe has no such teacher, or the file is another network.
+            UsageError: the recipe has no such teacher, the file is another network or one of another role, or its
+                labels are scaled in another way and cannot be converted.
             IntegrityError: shared content.
         """
-        if self.network is None:
+        wanted = self.recipe.teacher
+        if self.network is None or wanted is None:
             raise UsageError(f"{self.recipe.name} has no teacher of its own to fill; leave --teacher out", code="E-CFG")
         card = export.card(path)
+        role, shown = card["network"].get("role", "NR"), card["aux"]
+        if (role, shown) != (wanted.role, wanted.shown):
+            raise UsageError(
+                f"{path.name} has role {role} and is shown {shown}, and the teacher of {self.recipe.name} has role "
+                f"{wanted.role} and is shown {wanted.shown}; give a teacher that such a recipe trained",
+                code="E-CFG",
+            )
         for name, part in apart.items():
             export.unseen(card, name, part)
         export.fill(self.network, path)
         theirs = Scaler.read(card["label"])
-        if theirs.kind != "pseudo":  # metrics' labels have no unit of people's
+        if "pseudo" in (theirs.kind, scaler.kind):  # metrics' labels have no unit of people's
+            return
+        if comparable(card, data):
             self.line = (theirs.unit / scaler.unit, (theirs.offset - scaler.offset) / scaler.unit)
+        elif "z-score" in (theirs.kind, scaler.kind) and theirs.kind != scaler.kind:
+            raise UsageError(
+                f"{path.name} learnt scores of another scale, as {theirs.kind}, and {self.recipe.name} learns "
+                f'{scaler.kind}; write label = "{theirs.kind}" in the recipe',
+                code="E-CFG",
+            )
 
     def __call__(self, batch: Batch, *names: object) -> dict[str, Tensor]:
         """The trace; ``names`` (stage, step, process) decide how a shuffled teacher is shuffled."""
@@ -67,6 +88,15 @@ class Teaching:
             order = torch.from_numpy(rng(self.recipe.seed, "shuffle", *names).permutation(n))
             trace = {name: _permuted(value, order) for name, value in trace.items()}
         return trace
+
+
+def comparable(card: dict[str, Any], data: TrainingSet) -> bool:
+    """Whether a unit of the scores that an evaluator learnt is one of these data: it learnt from them, or both data
+    sets declare one kind, direction and range."""
+    if data.digest in card["trained"]["data"]:
+        return True
+    theirs, ours = card["scale"], export.scale_of(data)
+    return ours is not None and theirs == ours and None not in (ours["low"], ours["high"])
 
 
 def _permuted(value: Tensor, order: Tensor) -> Tensor:

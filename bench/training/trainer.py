@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from .beside import Beside, entries
 from .crops import rng
 from .data import TrainingSet
 from .feeding import Feeding
-from .labels import Scaler
+from .labels import Scaler, is_elo
 from .loader import Loader
 from .objective import Objective
 from .parallel import World
 from .predict import agreement, predict
 from .recipe import Recipe, Stage
+from .rehearsal import rehearse
 from .splits import Split, guard
 from .teaching import Teaching
 
@@ -43,6 +44,10 @@ class Settings:
     """Steps between saved states; the end of an epoch is always saved."""
     minutes: float = math.inf
     """Stop at the next saved state after this time; the same command goes on."""
+    begun: float | None = None
+    """When the time began, on the monotonic clock; None: with the training itself."""
+    rehearsed: bool = False
+    """Whether it was tried that the stages of the recipe can be carried out."""
     compile: bool = False
     """Compile the student on CUDA."""
     shuffle: bool = False
@@ -91,7 +96,7 @@ class _Training:
         self.world = World.join(settings.device)
         self.progress = settings.progress if self.world.first else None
         self.say = self.progress or Silent()
-        self.begun = time.monotonic()
+        self.begun = time.monotonic() if settings.begun is None else settings.begun
         self.data, self.split, self.pool = data, split, pool
         self.answers: TrainingSet | None = None
         """The pool with the teacher's answers for labels."""
@@ -104,7 +109,7 @@ class _Training:
         if human and any(t.loss for t in asked) and not known:
             raise UsageError(f"{data.name} has no human scores, which {recipe.name} learns from", code="E-DATA")
         self.scaler = (
-            Scaler.fit(recipe.label, known, data.sign, split.digest)
+            Scaler.fit(recipe.label, known, data.sign, split.digest, elo=is_elo(data.scale))
             if known and human
             else Scaler("pseudo", 0.0, 1.0, 1, split.digest)
         )
@@ -116,7 +121,7 @@ class _Training:
                 self.teacher = seam.network(recipe.teacher.options)
         self.teaching = Teaching(recipe, self.student, self.teacher, settings.shuffle)
         if settings.teacher is not None:
-            self.teaching.load(settings.teacher, self.scaler, {"validation": self.valid, "test": test})
+            self.teaching.load(settings.teacher, self.scaler, data, {"validation": self.valid, "test": test})
         for network in (self.student, self.teacher):
             if network is not None:
                 network.to(settings.device).to(memory_format=torch.channels_last)  # a third faster, on processors too
@@ -155,13 +160,18 @@ class _Training:
         identity = {
             "recipe": self.recipe.digest,
             "split": self.split.digest,
+            "set of images": self.data.images,
             "pool": self.pool.digest if self.pool else "",
+            "set of pool images": self.pool.images if self.pool else "",
+            "labelling of the pool": self.pool.labels if self.pool else "",
             "teacher": export.digest_of(self.settings.teacher) if self.settings.teacher else "",
             "control": str(self.settings.shuffle),
         }
         for network in (self.student, self.teacher):  # what no state holds must be the same again
             identity |= {f"file of {slot}": digest for slot, digest in export.borrowed(network).items()}
         found = state.load(out, identity)
+        if found is None and not self.settings.rehearsed:
+            rehearse(self.recipe, taught=self.settings.teacher is not None)
         log = journal.Journal(out)
         self.log = log
         self.saved: dict[str, Any] = found or {"identity": identity, "stage": 0, "inside": None, "log": 0}
@@ -187,13 +197,17 @@ class _Training:
         path = out / "student.safetensors"
         if done and self.world.first:
             seen = [self.train, *([self.pool] if self.pool else [])]
-            export.write(path, self.student, self.recipe, self.recipe.student, self.scaler, self.split, seen)
+            split = replace(self.split, images=self.data.images)
+            export.write(
+                path, self.student, self.recipe, self.recipe.student, self.scaler, split, seen, "student", self.data
+            )
             if self.teacher is not None and self.settings.teacher is None:
                 asked = any(s.train == "teacher" and s.labels == "human" for s in self.recipe.stages)
                 scaler = self.scaler if asked else Scaler("pseudo", 0.0, 1.0, 1, self.split.digest)
                 export.write(
                     out / "teacher.safetensors",
-                    self.teacher, self.recipe, self.recipe.teacher, scaler, self.split, seen if asked else seen[1:],
+                    self.teacher, self.recipe, self.recipe.teacher, scaler, split, seen if asked else seen[1:],
+                    "teacher", self.data,
                 )  # fmt: skip
             journal.draw(log.read(), out / "curve.png", self.recipe.title or self.recipe.name)
         self.world.wait()

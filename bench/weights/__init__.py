@@ -20,7 +20,7 @@ from .find import (
 from .load import arrays, check_borrowed, in_order, load_strict, read, read_file, tensors, tensors_from
 from .onnx_file import graph
 from .problems import BadWeights, MissingWeights
-from .shelf import add, listing, stray, verify
+from .shelf import add, listing, remove, stray, verify
 from .table import Origin, Slot, command_for, expand, groups, slots
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "present",
     "read",
     "read_file",
+    "remove",
     "slots",
     "stray",
     "tensors",

@@ -55,7 +55,7 @@ def get(
     """Download what is not here yet, after asking.
 
     Args:
-        names: slots or groups (``lpips-alex`` means the trunk and the linear layers).
+        names: slots, groups or metrics (``lpips-alex`` means the trunk and the linear layers).
         yes: do not ask.
         ask: given a text with URL, size and licence of each file and a question; answers whether to go on.
             Without it and without ``yes`` nothing is downloaded.
@@ -68,7 +68,7 @@ def get(
         UsageError: ``GANIQ_OFFLINE`` is set; a slot that cannot be downloaded (with what to do instead);
             an unknown name; the answer was no; a host that is not on the list.
         BadWeights: ``E-CKPT-HASH``, what came is not the registered file; it was removed.
-        ResourceError: no room, or the connection broke; what has arrived is kept and continued next time.
+        ResourceError: no room, or no connection, or one that broke; what has arrived is kept and continued next time.
     """
     wanted = expand([names] if isinstance(names, str) else names)
     absent = [slot for slot in wanted if found(slot.slot) is None]
@@ -81,7 +81,7 @@ def get(
                 code="E-CFG",
             )
         if not yes and not (ask and ask(question(absent))):
-            raise UsageError("nothing was downloaded: the answer was not yes (scripts say --yes)", code="E-CFG")
+            raise UsageError("nothing was fetched: the answer was not yes (scripts say --yes)", code="E-CFG")
     for slot in absent:
         _fetch(slot, progress)
     places = [found(slot.slot) for slot in wanted]
@@ -187,9 +187,12 @@ def _fetch(slot: Slot, progress: Progress | None) -> Path:
             code="E-IO-NET",
         ) from None
     except OSError as error:
+        arrived = part.stat().st_size if part.is_file() else 0
+        kept = f"the {arrived:,} bytes that have arrived are kept and continued" if arrived else "nothing has arrived"
         raise ResourceError(
-            f"the download of {slot.slot} broke off ({getattr(error, 'reason', None) or error}); what has arrived is "
-            "kept: run the same command again",
+            f"{slot.slot} could not be downloaded from {urlsplit(slot.origin.url).hostname} "
+            f"({getattr(error, 'reason', None) or error}); {kept}; check the network and run the same command again, "
+            f"or bring the file and use `ganiq weights add {slot.slot} {slot.file}`",
             code="E-IO-NET",
         ) from None
     with part.open("rb") as file:

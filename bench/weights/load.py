@@ -70,12 +70,17 @@ def check_hash(slot: str, actual: str, *, expected: str, name: str) -> None:
     entry = slot_of(slot)
     prefix = entry.hash_prefix if not expected else ""
     if (expected and actual != expected) or not actual.startswith(prefix):
+        what, advice = expected or prefix + "...", f"get the registered file with `{entry.command}`"
+        if not entry.sha256 and expected:
+            what = f"{expected} as when it was added"
+            advice = f"add the right file with `{entry.command}`, which takes its place"
+        elif not entry.sha256:
+            advice = f"get the published file ({entry.origin.url or entry.origin.how})"
         raise BadWeights(
             "E-CKPT-HASH",
             slot,
-            f"{name} has sha256 {actual}, expected {expected or prefix + '...'}",
-            f"get the registered file with `{entry.command}`, or declare the sha256 beside the path in your "
-            "configuration to use it as a weight of your own",
+            f"{name} has sha256 {actual}, expected {what}",
+            f"{advice}, or declare the sha256 beside the path in your configuration to use it as a weight of your own",
         )
 
 
@@ -150,9 +155,17 @@ def arrays(slot: str) -> dict[str, np.ndarray]:
         MissingWeights: the slot is empty.
         BadWeights: ``E-CKPT-HASH``, ``-UNSAFE`` (pickled objects), ``-FORMAT`` or ``-NAN``.
     """
+    return arrays_from(read(slot), slot)
+
+
+def arrays_from(data: bytes, slot: str) -> dict[str, np.ndarray]:
+    """The same for bytes already at hand; ``slot`` is used in messages.
+
+    Raises:
+        BadWeights: ``E-CKPT-UNSAFE``, ``-FORMAT`` or ``-NAN``.
+    """
     import numpy as np
 
-    data = read(slot)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _UNPACKED:
@@ -255,6 +268,8 @@ def _content(place: Found) -> bytes:
 
 def _malformed(name: str, error: BaseException) -> BadWeights:
     reason = (str(error).strip().splitlines() or [""])[0][:160] or type(error).__name__
+    if isinstance(error, KeyError):  # its text is the key alone
+        reason = f"unexpected {reason}"
     return BadWeights("E-CKPT-FORMAT", name, f"the file cannot be parsed ({reason})", "get an undamaged copy")
 
 

@@ -14,21 +14,28 @@ if TYPE_CHECKING:
 
 
 def graph(slot: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Parameters of a slot of the kind ``onnx``.
+    """Parameters of a slot of the kind ``onnx``; see ``graph_from``.
+
+    Raises:
+        MissingWeights: the slot is empty.
+        BadWeights: ``E-CKPT-HASH``, ``-FORMAT`` or ``-NAN``.
+    """
+    return graph_from(read(slot), slot)
+
+
+def graph_from(data: bytes, slot: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Parameters of the content of a file of the kind ``onnx``; ``slot`` is used in messages.
 
     Returns:
         Tensors by name, checked to be finite; and for every named tensor that is added to the product with a matrix
         (the bias of a linear layer) the name of that matrix, which is stored transposed.
 
     Raises:
-        MissingWeights: the slot is empty.
-        BadWeights: ``E-CKPT-HASH``; ``-FORMAT``, the file cannot be parsed, or ``onnx`` is not installed;
-            ``-NAN``.
+        BadWeights: ``E-CKPT-FORMAT``, the file cannot be parsed, or ``onnx`` is not installed; ``-NAN``.
     """
     import numpy as np
     import torch
 
-    data = read(slot)
     try:
         onnx = import_module("onnx")
         to_array = import_module("onnx.numpy_helper").to_array

@@ -7,15 +7,16 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..atomic import explained, write_text
 from ..errors import ResourceError, UsageError
 from .find import Found, folder, found, shelf_name, shelf_notes
-from .load import LARGEST, check_hash
+from .load import LARGEST, arrays_from, check_hash, tensors_from
 from .problems import BadWeights
-from .table import slot_of, slots
+from .table import Slot, slot_of, slots
 
 
 def listing() -> list[dict[str, Any]]:
@@ -82,18 +83,25 @@ def stray() -> list[tuple[Path, str]]:
     return answer
 
 
-def add(slot: str, file: str | Path) -> Path:
+def add(slot: str, file: str | Path, *, say: Callable[[str], None] | None = None) -> Path:
     """Copy a file into the weights folder, after its hash was checked on the copy itself.
 
     For a slot whose hash is not registered, the digits of the publisher's file name are checked where
-    there are any, and the file's hash is recorded: from then on the slot means these bytes.
+    there are any, the file is parsed as the loader will, and its hash is recorded: from then on the slot means
+    these bytes, until another file is added.
+
+    Args:
+        slot: which.
+        file: the file.
+        say: told, in a sentence, of an earlier file whose place this one takes.
 
     Returns:
         The path in the weights folder.
 
     Raises:
         UsageError: unknown slot, or no such file.
-        BadWeights: ``E-CKPT-HASH``, the file is not the registered one; nothing was kept.
+        BadWeights: ``E-CKPT-HASH``, the file is not the registered one; ``-FORMAT``, ``-UNSAFE`` or ``-NAN``, it
+            is none of the slot's kind. What filled the slot before still does.
         ResourceError: the disk is full, or the folder cannot be written (then UsageError).
     """
     entry, source = slot_of(slot), Path(file)
@@ -115,22 +123,112 @@ def add(slot: str, file: str | Path) -> Path:
             writer.flush()
             os.fsync(writer.fileno())
         sha256 = digest.hexdigest()
-        check_hash(slot, sha256, expected=entry.sha256 or shelf_notes(where).get(slot, ""), name=source.name)
+        check_hash(slot, sha256, expected=entry.sha256, name=source.name)
+        if not entry.sha256:
+            parse(entry, copy.read_bytes())
+        before = shelf_notes(where).get(slot, "") if not entry.sha256 else ""
         target = where / shelf_name(entry, sha256)
         with explained(target):
             copy.chmod(0o644)
             copy.replace(target)
         if not entry.sha256:
             note(where, slot, sha256)
+        if before not in ("", sha256):
+            _drop(where, entry, before)
+            if say:
+                say(f"it takes the place of the file with sha256 {before} that had been added for {slot}")
     finally:
         copy.unlink(missing_ok=True)
     return target
 
 
+def parse(entry: Slot, data: bytes) -> None:
+    """Try whether the content of a file is of a slot's kind, without running anything in it.
+
+    Files of the kind ``ncnn`` have no form that could be tried.
+
+    Raises:
+        BadWeights: ``E-CKPT-FORMAT``, ``-UNSAFE`` or ``-NAN``.
+    """
+    from .onnx_file import graph_from
+
+    try:
+        if entry.format in ("pth", "safetensors"):
+            content: object = tensors_from(data, entry.slot)
+        elif entry.format == "npz":
+            content = arrays_from(data, entry.slot)
+        elif entry.format == "onnx":
+            content = graph_from(data, entry.slot)[0]
+        elif entry.format == "mat":
+            content = _mat(data, entry.slot)
+        else:
+            content = data
+        if not content:
+            raise BadWeights("E-CKPT-FORMAT", entry.slot, "it holds nothing", "use the right file")
+    except BadWeights as problem:
+        problem.done = "not added"
+        raise
+
+
+def _mat(data: bytes, slot: str) -> dict[str, Any]:
+    """The variables of a .mat file of version 7 or older: data, and nothing that could run."""
+    import io
+
+    from scipy.io import loadmat
+
+    try:
+        found = loadmat(io.BytesIO(data))
+    except MemoryError:
+        raise
+    except NotImplementedError:
+        raise BadWeights(
+            "E-CKPT-FORMAT", slot, "it is a .mat file of version 7.3", "save it again with '-v7'"
+        ) from None
+    except Exception as error:  # damaged files fail in many ways inside the reader
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+        raise BadWeights("E-CKPT-FORMAT", slot, f"it is no .mat file ({first})", "export the model again") from None
+    return {name: value for name, value in found.items() if not name.startswith("__")}
+
+
+def remove(slot: str) -> Path:
+    """Take a slot's file out of the weights folder, whether it was added or downloaded.
+
+    Returns:
+        The path that is gone.
+
+    Raises:
+        UsageError: unknown slot, or the weights folder holds no file for it.
+    """
+    entry, where = slot_of(slot), folder()
+    notes = shelf_notes(where)
+    sha256 = entry.sha256 or notes.get(slot, "")
+    target = where / shelf_name(entry, sha256)
+    if not sha256 or not (target.is_file() or slot in notes):
+        place = found(slot)
+        found_at = f"; what fills the slot is {place.path} ({place.where})" if place else ""
+        raise UsageError(f"the weights folder {where} holds no file for {slot}{found_at}", code="E-CFG")
+    if slot in notes:
+        _write(where, {name: value for name, value in notes.items() if name != slot})
+    _drop(where, entry, sha256)
+    return target
+
+
 def note(where: Path, slot: str, sha256: str) -> None:
     """Record which bytes fill a slot whose hash the table does not know."""
-    notes = {**shelf_notes(where), slot: sha256}
+    _write(where, {**shelf_notes(where), slot: sha256})
+
+
+def _write(where: Path, notes: Mapping[str, str]) -> None:
     write_text(where / "added.json", json.dumps(notes, indent=1, sort_keys=True) + "\n")
+
+
+def _drop(where: Path, entry: Slot, sha256: str) -> None:
+    """Delete a slot's file unless another slot means the same one."""
+    name, notes = shelf_name(entry, sha256), shelf_notes(where)
+    others = [shelf_name(s, s.sha256 or notes.get(s.slot, "")) for s in slots().values() if s.slot != entry.slot]
+    if name not in others:
+        with explained(where):
+            (where / name).unlink(missing_ok=True)
 
 
 def room(where: Path, needed: int) -> None:

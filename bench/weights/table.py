@@ -93,6 +93,20 @@ def groups() -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({row["name"]: tuple(row["slots"]) for row in _table()["group"]})
 
 
+def of_metric(name: str) -> tuple[str, ...] | None:
+    """Slots that a metric reads, those of its feature extractor included; None where there is no such metric.
+
+    Raises:
+        UsageError: a plug-in of that name cannot be imported.
+    """
+    from .. import registry
+    from ..measure import measure
+
+    if name not in registry.metrics:
+        return None
+    return tuple(measure(name).document.get("weights", {}))
+
+
 def slot_of(name: str) -> Slot:
     """The slot of that name.
 
@@ -104,29 +118,36 @@ def slot_of(name: str) -> Slot:
     except KeyError:
         import difflib
 
-        near = difflib.get_close_matches(name, [*slots(), *groups()], n=3)
+        from .. import registry
+
+        near = difflib.get_close_matches(name, [*slots(), *groups(), *registry.metrics.names()], n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `ganiq weights list`"
         raise UsageError(f"there is no slot of weights {name!r}; {hint}", code="E-CFG") from None
 
 
 def expand(names: Iterable[str]) -> list[Slot]:
-    """Slots for a list of slot and group names, each once, in the order asked for.
+    """Slots for a list of names of slots, groups and metrics, each once, in the order asked for.
 
     Raises:
-        UsageError: a name that is neither.
+        UsageError: a name that is none of them, or of a metric that needs no weights.
     """
     chosen: dict[str, Slot] = {}
     for name in names:
-        for one in groups().get(name, (name,)):
+        members = groups().get(name)
+        if members is None:
+            members = (name,) if name in slots() else of_metric(name)
+        if members == ():
+            raise UsageError(f"the metric {name} needs no weights; there is nothing to fetch", code="E-CFG")
+        for one in members or (name,):
             chosen[one] = slot_of(one)
     return list(chosen.values())
 
 
 def command_for(names: Iterable[str]) -> str:
-    """What a user types to fill these slots or groups, as one line.
+    """What a user types to fill these slots, groups or metrics, as one line.
 
     Raises:
-        UsageError: a name that is neither.
+        UsageError: as ``expand``.
     """
     fetched, commands = [], []
     for slot in expand(names):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ...bench.errors import UsageError
-from ...bench.images import hash_file, read
+from ...bench.images import Gate, hash_file, read
 from ...bench.protocols import GeneratorInfo
 from ...bench.spec import digest
 
@@ -24,6 +24,8 @@ class Images:
 
     path: str
     """The folder."""
+    rules: Gate = field(default=Gate(), init=False)
+    """What to do with files that could be read in more than one way; no parameter, but set by ``under``."""
     info: ClassVar[GeneratorInfo] = GeneratorInfo(
         "images",
         "Images of a folder",
@@ -39,7 +41,7 @@ class Images:
         files = self._in(label)
         if not 0 <= seed < len(files):
             raise UsageError(f"{Path(self.path).name} has {len(files)} images, and number {seed} is asked for")
-        pixels, _ = read(files[seed], shown=files[seed].name)
+        pixels, _ = read(files[seed], shown=files[seed].name, gate=self.rules)
         return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255.0
 
     def __len__(self) -> int:
@@ -48,11 +50,20 @@ class Images:
             return len(self._files)
         return min((len(self._in(label)) for label in range(len(self._folders))), default=0)
 
+    def under(self, gate: Gate) -> Images:
+        """The same folder under other rules for unusual files: those of the sweep's ``[gate]``."""
+        other = Images(path=self.path)
+        object.__setattr__(other, "rules", gate)
+        return other
+
     @property
     def identity(self) -> dict[str, str]:
-        """Names and hashes of all files."""
+        """Names and hashes of all files, and the rules that are not the usual ones."""
         every = [*self._files, *(file for label in range(len(self._folders)) for file in self._in(label))]
-        return {"files": digest([[file.name, hash_file(file)[0]] for file in every])}
+        found = {"files": digest([[file.name, hash_file(file, max_bytes=self.rules.max_bytes)[0]] for file in every])}
+        usual = Gate().identity()
+        other = [f"{name}={value}" for name, value in self.rules.identity().items() if value != usual[name]]
+        return found | ({"gate": ", ".join(other)} if other else {})
 
     @cached_property
     def _files(self) -> list[Path]:

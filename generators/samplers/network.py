@@ -27,7 +27,7 @@ import numpy.typing as npt
 from ...bench.errors import Refusal, UsageError
 from ...bench.protocols import GeneratorInfo
 from ...bench.weights import BadWeights
-from ..running import RANGES, OnFile, Unusable, first_line, quiet, short_name
+from ..running import RANGES, OnFile, Unusable, check_values, first_line, quiet, short_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 _LATENT = re.compile(r"[1-9]\d{0,8}(x[1-9]\d{0,8})*")
 _NAMED_SO = re.compile(r"y|c|cls|.*(label|class|one_?hot).*|(.*_)?cond.*", re.IGNORECASE)
 _LARGEST = 2**26  # numbers in one batch of latents, or of labels
-_BEYOND = 0.25  # how far, in widths of the range, values may lie outside of it
-_SHARE = 0.01  # and how many of an image may lie farther
 
 Kind = Literal["", "integer", "one-hot"]
 
@@ -377,19 +375,7 @@ def _image(answer: Tensor, range: str, name: str, what: str) -> Tensor:
     Raises:
         Unusable: ``E-GEN-NAN``, values that are not finite; ``E-GEN-VALUES``, it gives values of another range.
     """
-    import torch
-
-    if not bool(torch.isfinite(answer).all()):
-        raise Unusable(
-            "E-GEN-NAN", name, f"what it gave for {what} holds values that are not finite", "check the file", "not made"
-        )
     factor, offset = RANGES[range]
     image = (answer - offset) / factor
-    beyond = (image - 0.5).abs() > 0.5 + _BEYOND
-    if float(beyond.float().mean()) > _SHARE:
-        raise Unusable(
-            "E-GEN-VALUES", name,
-            f"its values for {what} reach from {float(answer.min()):.3g} to {float(answer.max()):.3g}, far beyond "
-            f"range={range!r}", "say the range that it was trained with", "not made",
-        )  # fmt: skip
+    check_values(image, what, name, range, "not made")
     return image.clamp(0, 1).expand(3, -1, -1).contiguous()

@@ -48,8 +48,8 @@ class _SRGANLite:
     info: ClassVar[GeneratorInfo]
 
     def __post_init__(self) -> None:
-        if self.tile and self.tile < 32:
-            raise ValueError(f"tile must be 0 or at least 32 pixels, not {self.tile}")
+        if type(self.tile) is not int or (self.tile and self.tile < 32):
+            raise ValueError(f"tile must be 0 or at least 32 pixels, not {self.tile!r}")
         check_device(self.device)
 
     @property

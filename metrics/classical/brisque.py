@@ -2,8 +2,8 @@
 
 36 statistics of locally normalised luma (scenes.py: shape and variance of the pixels, shape, mean and two
 variances of four products of neighbours, at full and at half size), scaled to [-1,1], go through a support
-vector regression with a radial kernel. Lower is better; about 0 for a clean photograph and 100 for a ruined
-one, but values below 0 and above 100 occur and are legitimate.
+vector regression with a radial kernel. Range: the real line; about 0 for a clean photograph and 100 for
+a ruined one, but values below 0 and above 100 occur and are legitimate. Lower is better.
 
 Mittal, Moorthy, Bovik: No-reference image quality assessment in the spatial domain. IEEE Transactions on
 Image Processing 21(12), 2012. doi:10.1109/TIP.2012.2214050

@@ -2,8 +2,8 @@
 
 The toolbox's function ``brisque`` shares the idea of the release and little else: the 36 statistics are those of NIQE
 (asymmetric fits throughout, scales instead of variances) over the whole image at two scales, x; with its own support
-vectors v, coefficients a, bias b and kernel scale s the score is sum a exp(-|x - v|^2 / s^2) + b. Lower is better;
-mostly between 0 and 100.
+vectors v, coefficients a, bias b and kernel scale s the score is sum a exp(-|x - v|^2 / s^2) + b. Range: the real
+line, mostly between 0 and 100. Lower is better.
 
 Mittal, Moorthy, Bovik: No-reference image quality assessment in the spatial domain. IEEE Transactions on Image
 Processing 21(12), 2012. doi:10.1109/TIP.2012.2214050. Fields of the model: MATLAB's page on brisqueModel.

@@ -1,8 +1,8 @@
 """Blind/referenceless image spatial quality evaluator, as its authors' own program computes it.
 
 The formula is that of ``brisque``: 36 statistics of locally normalised gray at two scales, scaled to [-1,1], through
-the support vector regression of the release. Lower is better; about 0 for a clean photograph and 100 for a ruined
-one, but values below 0 and above 100 occur and are legitimate.
+the support vector regression of the release. Range: the real line; about 0 for a clean photograph and 100 for a ruined
+one, but values below 0 and above 100 occur and are legitimate. Lower is better.
 
 Mittal, Moorthy, Bovik: No-reference image quality assessment in the spatial domain. IEEE Transactions on Image
 Processing 21(12), 2012. doi:10.1109/TIP.2012.2214050

@@ -63,9 +63,12 @@ class CWSSIM:
         if not self.k >= 0:
             raise ValueError(f"cw-ssim: k={self.k}; give 0 or a positive number")
 
+    @property
+    def least(self) -> int:
+        return 2 ** (self.level + 2)
+
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
-        least = 2 ** (self.level + 2)
-        images, references = pair("cw-ssim", images, references, least=least)
+        images, references = pair("cw-ssim", images, references, least=self.least)
         spread = images.shape[2] / 2 ** (self.level - 1) / 4
 
         def prepare(one: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,10 +5,12 @@ worst five per cent of each band are averaged, bands are weighted towards low fr
 higher is better, 1 for identical images.
 
 Balanov, Schwartz, Moshe, Peleg: Image quality assessment based on DCT subband similarity. IEEE
-International Conference on Image Processing, 2015, pages 2105-2109.
+International Conference on Image Processing, 2015, pages 2105-2109. The authors' program: https://www.mathworks.com/matlabcentral/fileexchange/53708
 
 Protocol: luma of YIQ on 0-255, not rounded; rows and columns beyond a multiple of 8 are cut off. Below 32
-pixels five per cent of the blocks round to none. Equal to piq to 1e-5.
+pixels five per cent of the blocks round to none. Halves are rounded as MATLAB does, upwards; piq takes them to the
+even number, and differs where the blocks are 10 times an odd number that is 1 above a multiple of 4 (50, 90, 130 ...).
+Otherwise equal to piq to 1e-5.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from ...bench.protocols import MetricInfo
 from ..inputs import pair
 from ..memory import recall
 from .apply import each
+from .matlab import rounded
 from .planes import yiq
 from .window import smooth
 
@@ -45,7 +48,8 @@ class DSS:
         bounds=(-1.001, 1.001),
         least=32,
         color="luma YIQ",
-        cite="Balanov et al., ICIP 2015, pages 2105-2109",
+        version=2,
+        cite="Balanov et al., ICIP 2015, pages 2105-2109; https://www.mathworks.com/matlabcentral/fileexchange/53708",
         note="Looks at the worst five per cent of the blocks only.",
     )
 
@@ -87,7 +91,7 @@ def index(image: Tensor, reference: Tensor) -> Tensor:
     constants[0] = 1000
     spread = (x.variance * y.variance).sqrt()[0]
     similar = (2 * spread + constants) / (x.variance[0] + y.variance[0] + constants)
-    worst = round(0.05 * similar[0].numel())
+    worst = rounded(0.05 * similar[0].numel())
     score = _worst(similar, worst)
     # The lowest band is also compared in structure.
     covariance = _local(x.values[:, :1] * y.values[:, :1])[0, 0] - (x.mean[0, 0] * y.mean[0, 0])

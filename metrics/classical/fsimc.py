@@ -8,8 +8,9 @@ on Image Processing 20(8), 2011. doi:10.1109/TIP.2011.2109730
 
 Protocol: YIQ on 0-255, not rounded; averaged over squares of max(1, round(shortest side / 256)) pixels
 first. The power is taken of the absolute value, so that opposite chroma does not yield a complex number.
-Shortest side 6, the shortest wavelength of the filters. Equal to piq's to 1e-5 relative; the maps of
-each image are computed once and shared with ``fsim``.
+Shortest side 6, the shortest wavelength of the filters. Equal to piq's to 1e-5 relative, but
+for shortest sides of 640, 1152, 1664 ... pixels, where piq takes other squares (planes.py), and for flat images
+(phase.py). The maps of each image are computed once and shared with ``fsim``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class FSIMc:
         needs="pair",
         better="higher",
         bounds=(-0.0001, 1.0001),
+        version=2,
         least=6,
         color="yiq",
         cite="Zhang et al. 2011, doi:10.1109/TIP.2011.2109730",

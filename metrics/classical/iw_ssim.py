@@ -45,6 +45,7 @@ class IWSSIM:
         needs="pair",
         better="higher",
         bounds=(-0.0001, 1.0001),
+        version=2,
         least=161,
         color="luma YIQ",
         cite="Wang and Li 2011, doi:10.1109/TIP.2010.2092435",

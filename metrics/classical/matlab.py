@@ -1,11 +1,13 @@
 """What MATLAB's image functions compute, where the numbers of published programs depend on it.
 
-Three details decide how near one comes to values that other programs published:
+Four details decide how near one comes to values that other programs published:
 
 * *Gray* is not .2989 R + .5870 G + .1140 B but the first row of the inverse of MATLAB's YIQ matrix, whose further
   digits move a few pixels in a thousand by one level; of 8-bit images it is rounded, halves upwards.
 * *Half size* is antialiased bicubic in double precision. The weights are multiples of 1/256, so that whole numbers
   stay exact.
+* *Halves* are rounded upwards, here in the side of the squares that large images are averaged over (planes.py) and in
+  the number of blocks that DSS looks at; packages that call Python's ``round`` differ there.
 * *Nothing stays nothing*: on flat ground and on even slopes a pixel equals the mean of its window, and normalised it is
   0. Computed in floating point it is 0 or about 1e-14 of either sign, as the rounding of the filter happens to fall,
   and statistics that count the pixels on each side of zero take that for a side: where a third of an image is flat,
@@ -15,6 +17,7 @@ Three details decide how near one comes to values that other programs published:
 
 from __future__ import annotations
 
+from math import floor
 from typing import TYPE_CHECKING
 
 from . import scenes
@@ -32,6 +35,11 @@ def gray(images: Tensor) -> Tensor:
     """(N,3,H,W) in [0,1], taken as 8-bit images -> (N,1,H,W) whole numbers in [0,255]."""
     red, green, blue = (images * 255).round().unbind(1)
     return (GRAY[0] * red + GRAY[1] * green + GRAY[2] * blue + 0.5).floor().unsqueeze(1)
+
+
+def rounded(value: float) -> int:
+    """MATLAB's ``round`` of a number of at least 0: halves upwards. Python's gives the even number, 2 for 2.5."""
+    return floor(value + 0.5)
 
 
 def half(plane: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ Ziaei Nafchi, Shahkolaei, Hedjam, Cheriet: Mean deviation similarity index: effi
 reference image quality evaluator. IEEE Access 4, 2016. doi:10.1109/ACCESS.2016.2604042
 
 Protocol: luma and two chroma channels on 0-255, not rounded; averaged over squares of max(1, round(shortest
-side / 256)) pixels first; summation form, C1, C2, C3 = 140, 55, 550. Equal to piq
-to 1e-5.
+side / 256)) pixels first; summation form, C1, C2, C3 = 140, 55, 550. Equal to piq to 1e-5, but for shortest sides of
+640, 1152, 1664 ... pixels, where piq takes other squares (planes.py).
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class MDSI:
         needs="pair",
         better="lower",
         bounds=(0.0, 1.25),
+        version=2,
         least=3,
         color="lhm",
         cite="Ziaei Nafchi et al. 2016, doi:10.1109/ACCESS.2016.2604042",

@@ -39,6 +39,7 @@ class MSSSIM:
         needs="pair",
         better="higher",
         bounds=(-0.0001, 1.0001),
+        version=2,
         least=161,
         color="rgb",
         cite="Wang et al. 2003, doi:10.1109/ACSSC.2003.1292216",

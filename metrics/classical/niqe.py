@@ -63,14 +63,18 @@ class NIQE:
         if self.luma not in ("studio", "gray"):
             raise ValueError(f"niqe: luma={self.luma!r}; choose studio or gray")
 
+    @property
+    def least(self) -> int:
+        return 2 * BLOCK + 2 * self.crop
+
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         import torch
 
         from ...bench.weights import arrays
 
-        images = single("niqe", images, references, least=self.info.least, dtype=torch.float64)
+        images = single("niqe", images, references, least=2 * BLOCK, border=self.crop, dtype=torch.float64)
         model = {key: torch.from_numpy(value).to(images) for key, value in arrays("niqe/pristine-live").items()}
-        images = crop("niqe", images, self.crop, self.info.least)
+        images = crop("niqe", images, self.crop, 2 * BLOCK)
         plane = gray(images) if self.luma == "gray" else studio(images).round()
         return each(lambda one: distance(statistics(one, model["window"]), model["mu"], model["cov"]), plane)
 

@@ -1,7 +1,10 @@
 """Colour planes that several metrics begin with, remembered per image.
 
 Most metrics of the 2010s average an image over squares of max(1, round(shortest side / 256)) pixels first;
-they differ in what they do at the right and lower border where the squares do not fit.
+they differ in what they do at the right and lower border where the squares do not fit. Their programs are written in
+MATLAB, whose ``round`` takes halves away from zero: 640 pixels give squares of 3. Python's takes halves to the even
+number, 2, and so do packages that call it; at sides of 640, 1152, 1664 ... (an even number and a half times 256) their
+values are of other squares than the published programs'.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..memory import recall
+from .matlab import rounded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +32,8 @@ def yiq(image: Tensor) -> Tensor:
 
 
 def square(image: Tensor) -> int:
-    """Side of the squares that a large image is averaged over."""
-    return max(1, round(min(image.shape[-2:]) / 256))
+    """Side of the squares that a large image is averaged over: max(1, round(shortest side / 256)), halves upwards."""
+    return max(1, rounded(min(image.shape[-2:]) / 256))
 
 
 def averaged(planes: Tensor, side: int, border: str) -> Tensor:

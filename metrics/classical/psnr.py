@@ -42,9 +42,13 @@ class PSNR:
         note="RGB, all channels alike; identical images give +inf, not a capped value.",
     )
 
+    @property
+    def least(self) -> int:
+        return 1 + 2 * self.crop
+
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         import torch
 
-        images, references = pair("psnr", images, references, dtype=torch.float64)
+        images, references = pair("psnr", images, references, border=self.crop, dtype=torch.float64)
         images, references = (crop("psnr", batch, self.crop) for batch in (images, references))
         return -10 * (images - references).square().mean(dim=(1, 2, 3)).log10()

@@ -43,9 +43,13 @@ class PSNRLuma:
         note="Luma of studio range against a peak of 255: about 1.3 dB above a full-range luma.",
     )
 
+    @property
+    def least(self) -> int:
+        return 1 + 2 * self.crop
+
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
         import torch
 
-        images, references = pair("psnr-y", images, references, dtype=torch.float64)
+        images, references = pair("psnr-y", images, references, border=self.crop, dtype=torch.float64)
         images, references = (studio(crop("psnr-y", batch, self.crop)) for batch in (images, references))
         return 10 * (255**2 / (images - references).square().mean(dim=(1, 2, 3))).log10()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SIDE = 256
 """SDSP looks at a copy of this size."""
+ONE_COLOUR = 1e-9
+"""Range of a* or b* below which all of it is rounding."""
 XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
 D50 = (0.9642119944211994, 1.0, 0.8251882845188288)
 
@@ -56,14 +58,18 @@ def frequency_colour_place(image: Tensor) -> Tensor:
     import torch
     import torch.nn.functional as F
 
-    lab = _cielab(F.interpolate(image, size=(SIDE, SIDE), mode="bilinear", align_corners=False))
-    band, place = _priors(image.dtype, image.device)
+    # In double precision, which costs little at this size: warmth is scaled by the range of a* and b*, and in an image
+    # of one colour rounding is the whole of it.
+    lab = _cielab(F.interpolate(image.double(), size=(SIDE, SIDE), mode="bilinear", align_corners=False))
+    band, place = _priors(lab.dtype, image.device)
     frequency = torch.fft.irfft2(torch.fft.rfft2(lab) * band, s=(SIDE, SIDE)).square().sum(1, True).sqrt()
     low, high = lab[:, 1:].amin((2, 3), keepdim=True), lab[:, 1:].amax((2, 3), keepdim=True)
-    warmth = ((lab[:, 1:] - low) / (high - low + torch.finfo(lab.dtype).eps)).square().sum(1, True)
+    span = high - low
+    span = torch.where(span < ONE_COLOUR, torch.inf, span + torch.finfo(image.dtype).eps)
+    warmth = ((lab[:, 1:] - low) / span).square().sum(1, True)
     colour = 1 - (-warmth / 0.001**2).exp()
-    whole = F.interpolate(frequency * place * colour, image.shape[2:], mode="bilinear", align_corners=True)
-    return _stretched(whole)
+    small = (frequency * place * colour).to(image)
+    return _stretched(F.interpolate(small, image.shape[2:], mode="bilinear", align_corners=True))
 
 
 def _stretched(plane: Tensor) -> Tensor:

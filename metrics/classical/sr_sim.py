@@ -4,11 +4,12 @@ Similarity of spectral-residual saliency times (similarity of Scharr gradient ma
 the larger saliency as weight. Range about [0, 1], higher is better, 1 for identical images.
 
 Zhang, Li: SR-SIM: a fast and high performance IQA index based on spectral residual. IEEE International
-Conference on Image Processing, 2012, pages 1473-1476.
+Conference on Image Processing, 2012, pages 1473-1476. doi:10.1109/ICIP.2012.6467149
 
 Protocol: luma of YIQ on 0-255, not rounded; averaged over squares of max(1, round(shortest side / 256))
 pixels first; saliency at a quarter of that size, scaled by its own extremes. piq takes these extremes over
-a whole batch; here every image is scored alone. Equal to piq to 1e-5.
+a whole batch; here every image is scored alone. Equal to piq to 1e-5, but for shortest sides of 640, 1152, 1664 ...
+pixels, where piq takes other squares (planes.py).
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class SRSIM:
         bounds=(-0.01, 1.01),
         least=40,
         color="luma YIQ",
-        cite="Zhang and Li, ICIP 2012, pages 1473-1476",
+        version=2,
+        cite="Zhang and Li 2012, doi:10.1109/ICIP.2012.6467149",
         note="Scored image by image, because the saliency is scaled by its extremes.",
     )
 

@@ -10,7 +10,8 @@ IEEE Transactions on Image Processing 13(4), 2004. doi:10.1109/TIP.2003.819861
 Protocol: the mean of the three colour channels (the paper compares gray images: ``ssim-gray``). With
 ``downsample`` the images are first averaged over squares of f = max(1, round(shortest side / 256)) pixels,
 as the authors recommend for the usual viewing distance; at 288x288 (PIPAL) f is 1 and nothing happens.
-Equal to piq to 1e-5 (structure.py).
+Equal to piq to 1e-5 (structure.py), but for shortest sides of 640, 1152, 1664 ... pixels, where piq takes other squares
+(planes.py).
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+
+AVERAGED = 192
+"""Shortest side that averaging can leave: 384 pixels, in squares of 2."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +55,21 @@ class SSIM:
         needs="pair",
         better="higher",
         bounds=(-1.0001, 1.0001),
+        version=2,
         least=11,
         cite="Wang et al. 2004, doi:10.1109/TIP.2003.819861",
         note="Per RGB channel, averaged; images with a shortest side of 384 or more are averaged down first.",
     )
 
     def __post_init__(self) -> None:
-        check_window("ssim", self.window, self.sigma)
+        check_window("ssim", self.window, self.sigma, self.downsample)
+
+    @property
+    def least(self) -> int:
+        return self.window + 2 * self.crop
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
-        images, references = pair("ssim", images, references, least=self.window)
+        images, references = pair("ssim", images, references, least=self.window, border=self.crop)
 
         def planes(image: Tensor) -> Tensor:
             return recall(image, f"crop-{self.crop}", lambda x: crop("ssim", x, self.crop, self.window))
@@ -67,12 +77,17 @@ class SSIM:
         return structure(images, references, self.window, self.sigma, self.downsample, planes)
 
 
-def check_window(name: str, window: int, sigma: float) -> None:
-    """Raises ValueError for a window that has no middle pixel or no width."""
+def check_window(name: str, window: int, sigma: float, downsample: bool) -> None:
+    """Raises ValueError for a window that has no middle pixel or no width, or is wider than averaged images may be."""
     if window < 3 or window % 2 == 0:
         raise ValueError(f"{name}: window={window}; give an odd number of at least 3")
     if not sigma > 0:
         raise ValueError(f"{name}: sigma={sigma}; give a positive number of pixels")
+    if downsample and window > AVERAGED:
+        raise ValueError(
+            f"{name}: window={window}, and images may be averaged down to {AVERAGED} pixels first; "
+            "give a smaller window or downsample=False"
+        )
 
 
 def structure(

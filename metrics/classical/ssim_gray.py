@@ -45,6 +45,7 @@ class SSIMGray:
         needs="pair",
         better="higher",
         bounds=(-1.0001, 1.0001),
+        version=2,
         least=11,
         color="gray 0-255, rounded",
         cite="Wang et al. 2004, doi:10.1109/TIP.2003.819861",
@@ -52,10 +53,14 @@ class SSIMGray:
     )
 
     def __post_init__(self) -> None:
-        check_window("ssim-gray", self.window, self.sigma)
+        check_window("ssim-gray", self.window, self.sigma, self.downsample)
+
+    @property
+    def least(self) -> int:
+        return self.window + 2 * self.crop
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
-        images, references = pair("ssim-gray", images, references, least=self.window)
+        images, references = pair("ssim-gray", images, references, least=self.window, border=self.crop)
 
         def planes(image: Tensor) -> Tensor:
             return recall(image, f"gray-{self.crop}", lambda x: gray(crop("ssim-gray", x, self.crop, self.window)))

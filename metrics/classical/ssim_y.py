@@ -45,6 +45,7 @@ class SSIMLuma:
         needs="pair",
         better="higher",
         bounds=(-1.0001, 1.0001),
+        version=2,
         least=11,
         color="luma BT.601 16-235",
         cite="Wang et al. 2004, doi:10.1109/TIP.2003.819861",
@@ -52,10 +53,14 @@ class SSIMLuma:
     )
 
     def __post_init__(self) -> None:
-        check_window("ssim-y", self.window, self.sigma)
+        check_window("ssim-y", self.window, self.sigma, self.downsample)
+
+    @property
+    def least(self) -> int:
+        return self.window + 2 * self.crop
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
-        images, references = pair("ssim-y", images, references, least=self.window)
+        images, references = pair("ssim-y", images, references, least=self.window, border=self.crop)
 
         def planes(image: Tensor) -> Tensor:
             return recall(image, f"studio-{self.crop}", lambda x: studio(crop("ssim-y", x, self.crop, self.window)))

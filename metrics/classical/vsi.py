@@ -9,7 +9,7 @@ Transactions on Image Processing 23(10), 2014. doi:10.1109/TIP.2014.2346028
 
 Protocol: RGB on 0-255 turned to LMN; saliency at 256x256 in CIELAB; averaged over squares of max(1,
 round(shortest side / 256)) pixels. Undefined (NaN) on some artificial images without colour variation.
-Equal to piq to 1e-5.
+Equal to piq to 1e-5, but for shortest sides of 640, 1152, 1664 ... pixels, where piq takes other squares (planes.py).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class VSI:
         needs="pair",
         better="higher",
         bounds=(-0.0001, 1.0001),
+        version=2,
         least=2,
         color="lmn",
         cite="Zhang et al. 2014, doi:10.1109/TIP.2014.2346028",

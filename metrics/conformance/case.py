@@ -47,7 +47,7 @@ class Case:
 
     name: str
     factory: Callable[[], Any]
-    """Builds the metric with its default parameters."""
+    """Builds the metric with its default parameters, or those that were named."""
     extractor: Callable[[str], Any]
     """Name of a feature extractor -> the extractor's class; raises where there is none."""
     untrained: bool = False
@@ -70,6 +70,12 @@ class Case:
         return self.factory.info  # type: ignore[attr-defined]
 
     @cached_property
+    def least(self) -> int:
+        """Shortest side that it can score with the parameters it has."""
+        given = isinstance(getattr(type(self.metric), "least", None), property)
+        return int(self.metric.least) if given else self.info.least
+
+    @cached_property
     def metric(self) -> Any:
         """One instance, used again and again as the harness does."""
         return self.factory()
@@ -85,7 +91,7 @@ class Case:
 
     def size(self, *, spare: bool = True) -> tuple[int, int]:
         """Height and width of the crops to try; ``spare`` takes less where the metric is probably slow."""
-        least = self.info.least
+        least = self.least
         if spare and self.info.weights and least <= min(ORDINARY):
             side = max(NETWORK, least + 3)
             return side, side + 6

@@ -6,8 +6,10 @@ import importlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Literal
 
+from ...bench.spec import Spec
 from .case import Broken, Case, Skipped, line
 from .properties import PROPERTIES, Property, device, needs
 
@@ -33,17 +35,32 @@ class Row:
 
 
 def case_of(metric: str | Callable[[], Any], *, untrained: bool = False) -> Case:
-    """A registered metric by its name, or any metric by its class.
+    """A registered metric by its name, with parameters if they are named (``ssim(window=7)``), or one by its class.
 
     Raises:
-        UsageError: there is no such metric, or it cannot be imported.
+        UsageError: there is no such metric or parameter, or the metric cannot be imported.
     """
     # By name: metrics know no more of the harness than its types.
     registry = importlib.import_module(f"{__name__.split('.')[0]}.bench.registry")
     if isinstance(metric, str):
-        return Case(metric, registry.metrics.get(metric), registry.extractors.get, untrained)
+        spec = Spec.parse(metric)
+        return Case(spec.name, given(spec, registry.metrics.get(spec.name)), registry.extractors.get, untrained)
     name = getattr(getattr(metric, "info", None), "name", getattr(metric, "__name__", "metric"))
     return Case(str(name), metric, registry.extractors.get, untrained)
+
+
+def given(spec: Spec, factory: Callable[[], Any]) -> Callable[[], Any]:
+    """What builds a metric with the parameters of ``spec``, and says of itself what the metric's class does.
+
+    Raises:
+        UsageError: a parameter that the metric does not have.
+    """
+    if not spec.params:
+        return factory
+    Spec.of(spec.name, factory, spec.arguments)
+    filled = partial(factory, **spec.arguments)
+    vars(filled).update({name: getattr(factory, name) for name in ("info", "features") if hasattr(factory, name)})
+    return filled
 
 
 def suited(case: Case) -> list[Property]:
@@ -79,10 +96,10 @@ def _examined(case: Case, wanted: Property) -> Row:
 
 
 def check(metric: str | Callable[[], Any]) -> list[Row]:
-    """Every property of one metric, by its registered name or its class.
+    """Every property of one metric, by its registered name (with or without parameters) or its class.
 
     Raises:
-        UsageError: there is no such metric, or it cannot be imported.
+        UsageError: there is no such metric or parameter, or the metric cannot be imported.
     """
     case = case_of(metric)
     return [examine(case, wanted) for wanted in suited(case)]

@@ -455,7 +455,7 @@ def device(case: Case) -> None:
 
 
 def odd_sizes(case: Case) -> None:
-    least = case.info.least
+    least = case.least
     for taller, wider in ((0, 13), (1, 6), (7, 0)):
         height, width = least + taller, least + wider
         images, references = subjects.texture(height, width, taller + wider)
@@ -464,13 +464,13 @@ def odd_sizes(case: Case) -> None:
 
 
 def least_size(case: Case) -> None:
-    least = case.info.least
-    for value in _tried(case, *subjects.texture(least, least, 0), f"{least}x{least} pixels, its info.least"):
-        _ordinary(case, value, f"{least}x{least} pixels, its info.least")
+    least = case.least
+    for value in _tried(case, *subjects.texture(least, least, 0), f"{least}x{least} pixels, its least side"):
+        _ordinary(case, value, f"{least}x{least} pixels, its least side")
     if least == 1:
         return
     for height, width in ((least - 1, least + 40), (least + 40, least - 1), (1, 1)):
-        what = f"{width}x{height} pixels, below info.least of {least},"
+        what = f"{width}x{height} pixels, below its least side of {least},"
         try:
             case.score(*subjects.texture(height, width, 0))
         except ValueError as error:
@@ -483,7 +483,7 @@ def least_size(case: Case) -> None:
 
 
 def flat_images(case: Case) -> None:
-    side = max(case.info.least, 48)
+    side = max(case.least, 48)
     tried = [
         (
             subjects.flat(first, side, side + 3),
@@ -628,7 +628,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("precision", "the declared precision is enough", precision),
     Property("device", "another device gives the same numbers, and they lie there", device),
     Property("odd-sizes", "odd sides and shapes that are not square have a value", odd_sizes, _ITEM),
-    Property("least", "scores at info.least, and is clear about anything smaller", least_size, _ITEM),
+    Property("least", "scores at its least side, and is clear about anything smaller", least_size, _ITEM),
     Property("flat-images", "flat and identical images give a number or NaN", flat_images, _ITEM),
     Property("gray-images", "gray photographs have a value", gray_images, _ITEM),
     Property("few-images", "sets that are too small are refused with a number", few_images, ("set",)),

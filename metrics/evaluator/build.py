@@ -6,6 +6,7 @@ to ``pretrained = false`` for random parameters (counts, trials of the machinery
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -166,11 +167,31 @@ def parameters(module: Module) -> dict[str, int]:
 def _known(made_by: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
     """
     Raises:
-        ValueError: an option that the constructor does not have.
+        ValueError: an option that the constructor does not have, or a value of another kind than it takes.
     """
     import inspect
 
-    taken = [name for name in inspect.signature(made_by).parameters if name not in ("teacher", "student", "role")]
-    unknown = [key for key in options if key not in taken]
-    if unknown:
-        raise ValueError(f"{what} has no option {unknown[0]!r}; it has {', '.join(taken) or 'none'}")
+    parameters = inspect.signature(made_by).parameters
+    taken = [name for name in parameters if name not in ("teacher", "student", "role")]
+    for key, value in options.items():
+        if key not in taken:
+            raise ValueError(f"{what} has no option {key!r}; it has {', '.join(taken) or 'none'}")
+        kinds = str(parameters[key].annotation).split(" | ")
+        if not all(kind in _KINDS for kind in kinds):
+            continue
+        fitting = [kind for kind in kinds if isinstance(value, _KINDS[kind][0])]
+        # To Python, true is a number.
+        if not fitting or (isinstance(value, bool) and "bool" not in kinds):
+            raise ValueError(f"{what}: {key} is {value!r}; give {' or '.join(_KINDS[kind][1] for kind in kinds)}")
+        if isinstance(value, int | float) and not 0 <= value < math.inf:
+            raise ValueError(f"{what}: {key} is {value!r}; give 0 or more")
+
+
+_KINDS: dict[str, tuple[Any, str]] = {
+    "int": (int, "a whole number"),
+    "float": (int | float, "a number"),
+    "bool": (bool, "true or false"),
+    "str": (str, "a word"),
+    "None": (type(None), "nothing"),
+}
+"""Annotations of options that a recipe's values are held against."""

@@ -28,11 +28,14 @@ class Chain(Distiller):
             map: ``k``, or ``2k`` where the teacher has twice as many blocks.
 
         Raises:
-            ValueError: an unknown map, or depths that do not fit it.
+            ValueError: an unknown map, a network without blocks, or depths that do not fit the map.
         """
         super().__init__(teacher, student)
         if map not in STEPS:
             raise ValueError(f"there is no depth map {map!r}; choose k or 2k")
+        for network in (teacher, student):
+            if not hasattr(network, "depth") or not hasattr(network, "mixer_levels"):
+                raise ValueError(f"chain compares blocks of mixers, and {type(network).__name__} has none")
         if teacher.depth != STEPS[map] * student.depth or teacher.mixer_levels != student.mixer_levels:
             raise ValueError(
                 f"the depth map {map} pairs {student.depth} blocks with {STEPS[map] * student.depth}, and the teacher "

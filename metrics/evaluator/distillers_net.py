@@ -33,7 +33,7 @@ class Score(Distiller):
     """SmoothL1 of the scores, both in the student's label scale.
 
     With ``confidence`` a sample counts by exp(-(s / confidence)^2), s being the deviation of the teacher's score
-    over patches.
+    over patches. That needs several patches of an image, each scored by itself.
     """
 
     def __init__(self, teacher: Any, student: Any, *, beta: float = BETA, confidence: float = 0.0) -> None:
@@ -44,6 +44,11 @@ class Score(Distiller):
         found = named(student, "score")
         values = F.smooth_l1_loss(found, named(teacher, "score").to(found), beta=self.beta, reduction="none")
         if self.confidence:
+            if "score.std" not in teacher:
+                raise ValueError(
+                    "confidence needs the deviation of the teacher's score over several patches, each scored by "
+                    "itself; write patches = 4 in [views], or leave confidence out"
+                )
             values = values * (-((named(teacher, "score.std") / self.confidence) ** 2)).exp()
         return values.mean()
 
@@ -56,6 +61,8 @@ class Dist(Distiller):
         self.temperature, self.least = temperature, least
 
     def forward(self, teacher: Trace, student: Trace, views: Views) -> Tensor:
+        if "dist" not in student:
+            raise ValueError("dist compares distributions, and the student gives none; write bins = 20 in [student]")
         chances = named(student, "dist")
         score = named(teacher, "score").to(chances)
         spread = teacher["score.std"].to(chances) if "score.std" in teacher else torch.zeros_like(score)
@@ -156,7 +163,8 @@ class Token(Distiller):
 class Relation(Distiller):
     """Distances and angles between the samples of a batch, by what each network says about them.
 
-    Park et al.: Relational knowledge distillation. CVPR 2019. arXiv:1904.05068
+    Park et al.: Relational knowledge distillation. CVPR 2019. arXiv:1904.05068. As published: distances over their
+    mean, through which the student learns, too; means over all pairs in both orders, a sample with itself among them.
     """
 
     def __init__(
@@ -222,14 +230,16 @@ class Standard(nn.Module):
 
 def _points(trace: Trace, name: str) -> Tensor:
     value = named(trace, name)
-    return value.mean(dim=(2, 3)) if value.ndim == 4 else value.flatten(1)
+    return value.mean(dim=(2, 3)) if value.ndim == 4 else value.reshape(len(value), -1)
 
 
 def _distances(points: Tensor) -> Tensor:
-    # cdist's gradient is infinite where two points coincide, as each does with itself: left out here.
-    first, second = torch.ones(len(points), len(points), device=points.device).triu(1).nonzero(as_tuple=True)
-    found = ((points[first] - points[second]).square().sum(1) + 1e-12).sqrt()
-    return found / found.detach().mean().clamp_min(1e-12)
+    """(N,N), over the mean of those that are not on the diagonal."""
+    # The root's slope is infinite where two points coincide, as each does with itself: 0 there instead.
+    squares = (points[:, None] - points[None]).square().sum(2)
+    apart = ~torch.eye(len(points), dtype=torch.bool, device=points.device)
+    found = torch.where(apart, squares.clamp_min(1e-12).sqrt(), 0)
+    return found / (found.sum() / apart.sum().clamp_min(1)).clamp_min(1e-12)
 
 
 def _angles(points: Tensor) -> Tensor:

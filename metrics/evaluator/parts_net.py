@@ -100,6 +100,12 @@ class WindowedCGA(nn.Module):
 
 
 def regressor(inputs: int, hidden: int, outputs: int = 1, dropout: float = 0.0) -> nn.Sequential:
-    """Linear, GELU, linear."""
+    """Linear, GELU, linear.
+
+    Raises:
+        ValueError: nothing between them.
+    """
+    if hidden < 1:
+        raise ValueError(f"hidden is {hidden}; give 1 or more")
     layers = [nn.Linear(inputs, hidden), nn.GELU(), *([nn.Dropout(dropout)] if dropout else [])]
     return nn.Sequential(*layers, nn.Linear(hidden, outputs))

@@ -1,1 +1,2 @@
-"""Metrics that are neural networks; evaluators trained by this project are to live here, none does yet."""
+"""Metrics that are neural networks: those of others by their published weights, and the evaluators that this project
+trained and ships (kd_slkd.py, kd_ysgan.py)."""

@@ -2,7 +2,8 @@
 
 Means and deviations of four maps of EfficientNet-Lite0, at full and half size, go through two linear layers. They
 learnt people's scores of photographs (BIQ2021), and what the same network, taught by those scores alone, said of 13,181
-restorations and distortions that nobody scored. About 0 (worst) to 1 (best), not clipped; higher is better.
+restorations and distortions that nobody scored. Range: the real line, not clipped; about 0 (worst) to 1 (best), as the
+scores it learnt were scaled. Higher is better.
 
 Sang et al.: Image quality assessment based on self-supervised learning and knowledge distillation. Journal of Visual
 Communication and Image Representation 90, 2023. doi:10.1016/j.jvcir.2022.103708. Sizes, data and schedule are this

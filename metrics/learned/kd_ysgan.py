@@ -2,8 +2,8 @@
 
 Maps of a frozen EfficientNet-Lite0, of image and reference -> cascaded group attention -> difference -> encoder and
 decoder of a transformer -> score (metrics/evaluator/ysgan_net.py). Its labels were no person's: the mean of ten
-full-reference metrics, half of it structure and half learnt perception. About 0 (worst) to 1 (best), not clipped;
-higher is better.
+full-reference metrics, half of it structure and half learnt perception. Range: the real line, not clipped; about 0
+(worst) to 1 (best), as its labels were scaled. Higher is better.
 
 Yan, Si: GAN image quality assessment method based on knowledge distillation. Printing and Digital Media Technology
 Study, 2024 (1). Sizes, data and schedule are this project's: docs/evaluators.md.
@@ -38,6 +38,8 @@ class KDYSGAN:
         better="higher",
         bounds=(-inf, inf),
         weights=(SLOT,),
+        # No data set and no person: a badge that says so, and keeps it from no ranking.
+        trained_on=("pseudo-MOS",),
         cite="after Yan and Si 2024 (see docs/evaluators.md) and Cheon et al. 2021, arXiv:2104.14730",
         license="Apache-2.0; see docs/evaluators.md for the data it learnt from",
         note="Learnt the mean of ten metrics (pseudo-MOS) on restorations and distortions, not people's scores.",

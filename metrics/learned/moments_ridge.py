@@ -1,8 +1,8 @@
 """``ridge-efflite0``: a ridge regression on features of a network that was never trained for quality. A control.
 
 Means and deviations of four maps of EfficientNet-Lite0 (ImageNet), at full and half size, standardised; one linear map
-to people's scores of the training images of BIQ2021. About 0 to 1, higher is better. It is the bar for learned
-evaluators: one that does not beat it has learnt nothing worth the trouble.
+to people's scores of the training images of BIQ2021. Range: the real line, about 0 to 1; higher is better. It is the
+bar for learned evaluators: one that does not beat it has learnt nothing worth the trouble.
 
 Tan, Le: EfficientNet: rethinking model scaling for convolutional neural networks. International Conference on Machine
 Learning, 2019. arXiv:1905.11946. The regression is this project's: docs/evaluators.md.

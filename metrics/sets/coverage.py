@@ -35,7 +35,7 @@ class Coverage:
     n: int = 0
     """Images drawn from either set; 0 takes all, and there must then be as many generated as real ones."""
     seed: int = 0
-    """Of the draw."""
+    """Of the draws, one from either set."""
     least_n: int = FEWEST
     """Fewest images per set; below 100 one image moves the value by more than a percent."""
 
@@ -47,6 +47,7 @@ class Coverage:
         needs="set",
         better="higher",
         bounds=(0.0, 1.0),
+        version=2,
         cite="Naeem et al. 2020, arXiv:2002.09797",
         note="Variety; about 0.97 for real images against real ones at k = 5; only values of equal n compare.",
     )

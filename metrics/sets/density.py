@@ -37,7 +37,7 @@ class Density:
     n: int = 0
     """Images drawn from either set; 0 takes all, and there must then be as many generated as real ones."""
     seed: int = 0
-    """Of the draw."""
+    """Of the draws, one from either set."""
     least_n: int = FEWEST
     """Fewest images per set; below 100 one image moves the value by more than a percent."""
 
@@ -49,6 +49,7 @@ class Density:
         needs="set",
         better="higher",
         bounds=(0.0, inf),
+        version=2,
         cite="Naeem et al. 2020, arXiv:2002.09797",
         note="Quality without variety; 1 is what real images reach on average, and values above it are no merit.",
     )

@@ -69,7 +69,7 @@ def neighbours(name: str, generated: Tensor, real: Tensor, k: int, n: int, seed:
         real: (M,D) features of real images.
         k: neighbours that set the radius.
         n: images to draw from either set; 0 takes all, and then there must be as many of one as of the other.
-        seed: of the draw.
+        seed: of the draws, one from either set, which have nothing to do with each other.
         least_n: fewest images per set.
 
     Raises:
@@ -87,13 +87,14 @@ def neighbours(name: str, generated: Tensor, real: Tensor, k: int, n: int, seed:
     wanted = USUAL if k in USUAL and max(USUAL) < (n or sizes[0]) else (k,)
     what = f"balls n={n} seed={seed} k={wanted}"
 
-    def balls(rows: Tensor) -> tuple[Tensor, Tensor]:
-        chosen = drawn(rows, n, torch.Generator().manual_seed(seed)) if n else rows
+    def balls(rows: Tensor, stream: int) -> tuple[Tensor, Tensor]:
+        # Each set has random numbers of its own: with the same, the same places of both would be drawn.
+        chosen = drawn(rows, n, torch.Generator().manual_seed(2 * seed + stream)) if n else rows
         return chosen, radii(chosen, wanted)
 
     def counted(generated: Tensor, real: Tensor) -> dict[int, Counts]:
         # The real set is that of every generator in turn.
-        return _counts(*balls(generated), *recall(real, what, balls), wanted)
+        return _counts(*balls(generated, 0), *recall(real, what, lambda rows: balls(rows, 1)), wanted)
 
     return recall_pair(generated, real, what, counted)[k]
 

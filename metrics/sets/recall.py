@@ -34,7 +34,7 @@ class Recall:
     n: int = 0
     """Images drawn from either set; 0 takes all, and there must then be as many generated as real ones."""
     seed: int = 0
-    """Of the draw."""
+    """Of the draws, one from either set."""
     least_n: int = FEWEST
     """Fewest images per set; below 100 one image moves the value by more than a percent."""
 
@@ -46,6 +46,7 @@ class Recall:
         needs="set",
         better="higher",
         bounds=(0.0, 1.0),
+        version=2,
         cite="Kynkäänniemi et al. 2019, arXiv:1904.06991",
         note="Variety; depends on k and on the number of images, so only values of equal n compare.",
     )

@@ -82,6 +82,10 @@ def test_list_metrics_json_has_the_promised_fields() -> None:
     for row in rows:
         assert {"name", "needs", "available", "reason"} <= row.keys()
         assert row["available"] or row["reason"].startswith("needs weights: `")
+        assert bool(row["license"]) == bool(row["weights"]), row["name"]
+        assert bool(row["features"]) == (row["needs"] == "set"), row["name"]
+        assert row["color"] and row["role"] in ("quality", "control") and row["dtype"] in ("float32", "float64")
+    assert {row["name"] for row in rows if row["role"] == "control"} >= {"tv", "ridge-efflite0"}
     lpips = next(row for row in rows if row["name"] == "lpips-alex")
     assert lpips["available"] or "ganiq weights get" in lpips["reason"]
 
@@ -168,6 +172,51 @@ def test_compare_ranks_folders_paired_by_name(tmp_path: Path) -> None:
     board = json.loads((out / "leaderboard.json").read_text())
     ranks = {row["name"]: row["ranks"]["psnr"] for row in board["generators"]}
     assert ranks == {"good": 1, "bad": 2}
+    # Two metrics make no panel with intervals, and an order all the same: in the terminal and on the arena's page.
+    order = [line for line in done.stdout.splitlines() if " good " in line or " bad " in line]
+    assert len(order) == 2 and " good " in order[0] and " bad " in order[1]
+    assert f"{out / 'arena.html'}" in done.stdout and (out / "arena.html").is_file()
+
+
+def test_compare_names_what_it_does_not_compare(tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(1)
+    for name in ("ref", "a", "b", "stranger"):
+        (tmp_path / name).mkdir()
+    for n in range(9):
+        base = rng.integers(0, 255, (48, 48, 3), dtype=np.uint8)
+        for name in ("ref", "a", "b"):
+            Image.fromarray(base).save(tmp_path / name / f"{n}.png")
+        Image.fromarray(base).save(tmp_path / "stranger" / f"other{n}.png")
+    (tmp_path / "b" / "3.png").unlink()
+    clear = np.dstack([base, np.full((48, 48), 100, np.uint8)])
+    Image.fromarray(clear).save(tmp_path / "a" / "5.png")
+
+    def compare(*models: str) -> subprocess.CompletedProcess[str]:
+        named = [f"{name}={tmp_path / name}" for name in models]
+        return ganiq("compare", *named, "-r", tmp_path / "ref", "-o", tmp_path / "out", "-m", "psnr,ssim", "-q")
+
+    done = compare("a", "b")
+    assert done.returncode == 1  # a transparent image was refused
+    assert "not compared: b/3 (model b has no output for this reference)" in done.stderr
+    assert "treated as missing: a/5" in done.stdout
+    assert "the 7 of 9 references" in done.stdout
+    white = ganiq(
+        "compare", f"a={tmp_path / 'a'}", f"b={tmp_path / 'b'}", "-r", tmp_path / "ref", "-o", tmp_path / "white",
+        "-m", "psnr,ssim", "-q", "--alpha", "white",
+    )  # fmt: skip
+    assert white.returncode == 0, white.stderr
+    assert "the 8 of 9 references" in white.stdout
+    refused = compare("a", "b", "stranger")
+    assert refused.returncode == 2
+    assert (
+        "no output of model stranger has the name of a reference (for example other0.png against 0.png)"
+        in refused.stderr
+    )
+    alone = compare("a")
+    assert "fewer than two generators" in alone.stderr
 
 
 def test_check_finds_a_wrong_direction(tmp_path: Path) -> None:

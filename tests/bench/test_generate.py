@@ -139,6 +139,61 @@ def test_patterns_reach_into_folders(photos: Path, tmp_path: Path) -> None:
     assert (one != other).any(), "each image has its own noise"
 
 
+def test_its_own_images_are_no_photographs(photos: Path, tmp_path: Path) -> None:
+    """However often it is run, whatever it has left below ``out``."""
+    out = photos / "out"
+    sections: dict[str, Any] = {"references": str(photos / "**/*.png"), "degradation": [NOISE], "restorer": []}
+    first = make(photos, out, **sections)
+    assert (first.items, first.notes) == (3, [])
+    (out / "report").mkdir()
+    save_png(out / "report" / "crop.png", np.zeros((8, 8, 3), np.uint8))
+    for _ in range(2):
+        again = make(photos, out, **sections)
+        assert (again.items, again.made) == (3, 0)
+        assert again.notes == [
+            f"7 images below {out} passed by, where this command writes itself; to use them as photographs, choose "
+            "another `out`"
+        ]
+    save_png(photos / "references.png", np.zeros((8, 8, 3), np.uint8))
+    assert make(photos, out, **sections).items == 4, "what is only called so is one"
+    elsewhere = make(photos, tmp_path / "other", **sections | {"references": str(out / "references")})
+    assert (elsewhere.items, elsewhere.notes) == (4, []), "those of another folder may be used"
+
+
+def test_photographs_may_lie_in_the_folder_itself_but_not_where_it_writes(photos: Path) -> None:
+    sections: dict[str, Any] = {"degradation": [NOISE], "restorer": []}
+    assert make(photos, photos, **sections).items == 3
+    again = make(photos, photos, **sections)
+    assert (again.items, again.made, again.notes) == (3, 0, [])
+    kept = contents(photos)
+    with pytest.raises(UsageError, match=r"no image there .*; 3 images below .* passed by, where this command writes"):
+        make(photos, photos, **sections | {"references": str(photos / "references")})
+    assert contents(photos) == kept, "else it would write over them"
+
+
+def test_images_in_subfolders_and_links_that_lead_nowhere_are_told(photos: Path, tmp_path: Path) -> None:
+    sections: dict[str, Any] = {"degradation": [NOISE], "restorer": []}
+    for n, place in enumerate(("more", "more/deep", "more", ".hidden")):
+        (photos / place).mkdir(exist_ok=True)
+        save_png(photos / place / f"{n}.png", np.zeros((8, 8, 3), np.uint8))
+    (photos / "more" / "read.txt").write_text("no image")
+    (photos / "folder.png").mkdir()
+    outcome = make(photos, tmp_path / "out", **sections)
+    told = f"3 images in subfolders of {photos} not read; use {photos}/**/* for them"
+    assert (outcome.items, outcome.notes, outcome.failed, outcome.exit_code) == (3, [told], {}, 0)
+    assert make(photos, tmp_path / "all", **sections | {"references": f"{photos}/**/*"}).items == 6
+    assert make(photos, photos / "out", **sections).notes == [told], "its own are not counted"
+    empty = tmp_path / "empty"
+    (empty / "sub").mkdir(parents=True)
+    save_png(empty / "sub" / "a.png", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(UsageError, match=r"no image there .*; 1 image in subfolders of \S+ not read; use "):
+        make(photos, tmp_path / "none", **sections | {"references": str(empty)})
+    (photos / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    outcome = make(photos, tmp_path / "out", **sections)
+    assert list(outcome.failed) == ["lost.png"]
+    assert outcome.failed["lost.png"].startswith("E-IO-MISSING lost.png: ")
+
+
 # ---------------------------------------------------------------------------------- resuming
 
 
@@ -329,6 +384,66 @@ def test_the_gate_can_be_told_to_take_them(tmp_path: Path, photos: Path) -> None
     assert (read(tmp_path / "out/references/deep.png")[0] == (30000 + 128) // 257).all()
 
 
+def test_the_gate_is_that_of_folders_of_samples_too(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    Image.fromarray(np.full((30, 30), 30000, np.uint16)).save(folder / "deep.png")
+    Image.fromarray(np.full((30, 30, 3), 90, np.uint8)).save(folder / "plain.png")
+    samplers = [{"spec": f"images(path='{folder}')"}]
+    out = tmp_path / "out"
+    assert list(make(None, out, sampler=samplers).failed) == ["images/000000"]
+    outcome = make(None, out, sampler=samplers, gate={"depth": "8"})
+    assert (outcome.failed, outcome.items) == ({}, 2)
+    assert (read(out / "samples/images/000000.png")[0] == (30000 + 128) // 257).all()
+    assert json.loads((out / "generation.json").read_text())["generators"][0]["files"]["gate"] == "depth=8"
+
+
+def test_what_a_refusal_advises_can_be_typed(tmp_path: Path) -> None:
+    """Each of the options that refusals name, on the photograph that is refused."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    glass = np.zeros((16, 24, 4), np.uint8)
+    glass[..., 3] = 128
+    Image.fromarray(glass).save(photos / "alpha.png")
+    Image.fromarray(glass[..., :3]).save(photos / "plain.png")
+    Image.fromarray(np.full((16, 24), 30000, np.uint16)).save(photos / "depth.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(np.zeros((16, 24, 3), np.uint8)).save(photos / "exif.jpg", exif=turned)
+    stack = [Image.fromarray(np.full((16, 24, 3), value, np.uint8)) for value in (10, 200)]
+    stack[0].save(photos / "frame.tif", save_all=True, append_images=stack[1:])
+    sweep = tmp_path / "sweep.toml"
+    text = 'references = "photos"\nout = "out"\n[[degradation]]\nname = "n"\nrecipe = "noise"\n'
+
+    def command(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ganiq", "generate", str(sweep), "-q", *options],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    sweep.write_text(text)
+    refused = command()
+    assert refused.returncode == 1
+    advised = dict(re.findall(r"(--\w+) (\w+)", refused.stderr))
+    assert advised == {"--alpha": "white", "--depth": "8", "--exif": "apply", "--frame": "0"}
+    done = command(*(word for pair in advised.items() for word in pair))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (read(tmp_path / "out/references/alpha.png")[0] == 127).all()
+    assert size(tmp_path / "out/references/exif.png") == (16, 24)
+    assert json.loads((tmp_path / "out/generation.json").read_text())["sweep"]["gate"]["alpha"] == "white"
+
+    sweep.write_text(text + '[gate]\nalpha = "white"\nexif = "apply"\n')  # an option adds to the file, and goes before
+    assert command("--depth", "8", "--frame", "0", "--alpha", "black").returncode == 0
+    assert (read(tmp_path / "out/references/alpha.png")[0] == 0).all()
+    assert (read(tmp_path / "out/references/frame.png")[0] == 10).all()
+    for wrong in (("--alpha", "pink"), ("--depth", "9")):
+        done = command(*wrong)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert "gate" in done.stderr
+    sweep.write_text("gate = 3\n" + text)
+    assert "gate" in command("--alpha", "white").stderr
+
+
 def test_names_that_cannot_live_together_are_told(photos: Path, tmp_path: Path) -> None:
     pixels = np.zeros((16, 16, 3), np.uint8)
     save_png(photos / "Chelsea.jpg", pixels)
@@ -407,6 +522,114 @@ def test_a_restorer_that_breaks_costs_its_own_items_and_one_sentence_each(
     assert outcome.exit_code == 1
 
 
+LOUD = """
+def loud(image):
+    return image * 255
+def steady(image):
+    return image
+"""
+
+
+def test_a_network_on_another_scale_is_left_out_and_not_ranked_as_white(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "loud_for_a_test.py").write_text(LOUD)
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = "python(function='loud_for_a_test:{}')"
+    outcome = make(
+        photos, tmp_path / "out", degradation=[NOISE],
+        restorer=[{"spec": spec.format("loud"), "name": "loud"}, {"spec": spec.format("steady"), "name": "steady"}],
+    )  # fmt: skip
+    assert outcome.exit_code == 1
+    assert sorted(outcome.failed) == [f"loud/noise/{name}" for name in ("astronaut", "chelsea", "coffee")]
+    for sentence in outcome.failed.values():
+        assert re.match(r"E-GEN-VALUES loud_for_a_test:loud: .* to 2\d\d, far beyond 0 to 1; not made; ", sentence)
+    assert {row["generator"] for row in rows(tmp_path / "out").values()} == {"steady"}
+    assert not (tmp_path / "out/restored/loud").exists()
+
+
+TABLES = ("items.csv", "items.toml", "generation.json")
+
+
+def test_tables_never_describe_another_sweep_than_the_last(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_for_a_test.py").write_text("def fails(image):\n    raise RuntimeError('out of luck')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    fails = {"spec": "python(function='failing_for_a_test:fails')", "name": "fails"}
+    out = tmp_path / "out"
+    make(photos, out)
+    before = contents(out)
+    with pytest.raises(GaniqError, match=r"^E-GEN nothing could be made; .*tables .* taken away, its images kept$"):
+        make(photos, out, restorer=[fails])
+    assert not any((out / name).exists() for name in TABLES)
+    assert contents(out) == before
+    with pytest.raises(UsageError, match="not recognised"):
+        load(out)
+    with pytest.raises(GaniqError, match="nothing could be made") as caught:
+        make(photos, out, restorer=[fails])
+    assert "taken away" not in str(caught.value)
+    assert make(photos, out).made == 0, "nothing that was made is lost"
+    tables = {name: (out / name).read_bytes() for name in TABLES}
+    with pytest.raises(UsageError):  # a request that cannot be carried out as written touches nothing
+        make(photos, out, restorer=[{"spec": "bicubic(scale=99)"}])
+    assert {name: (out / name).read_bytes() for name in TABLES} == tables
+
+
+def test_a_sweep_that_is_stopped_leaves_no_tables_of_another_one(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganiq.generators.interpolation import Bilinear, Lanczos
+
+    def stopped(self: Any, image: Any) -> Any:
+        raise KeyboardInterrupt
+
+    kept = Lanczos.__call__
+    out = tmp_path / "out"
+    make(photos, out)
+    monkeypatch.setattr(Bilinear, "__call__", stopped)
+    monkeypatch.setattr(Lanczos, "__call__", stopped)
+    make(photos, out)
+    assert all((out / name).exists() for name in TABLES), "nothing is made, so nothing stops it"
+    with pytest.raises(KeyboardInterrupt):
+        make(photos, out, restorer=[BICUBIC, {"spec": "bilinear"}])
+    assert not any((out / name).exists() for name in TABLES), "another sweep"
+
+    monkeypatch.setattr(Lanczos, "__call__", kept)
+    assert make(photos, out).made == 0
+    save_png(photos / "coffee.png", 255 - read(photos / "coffee.png")[0])
+    monkeypatch.setattr(Lanczos, "__call__", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        make(photos, out)
+    assert not any((out / name).exists() for name in TABLES), "the same, but other images under the old names"
+
+
+def test_two_at_work_in_one_folder(photos: Path, tmp_path: Path) -> None:
+    """The second is turned away in one sentence, with the exit code of a store that is held by another run."""
+    (tmp_path / "slow_for_a_test.py").write_text(SLOW.replace("0.1", "3600"))
+    sweep = tmp_path / "sweep.toml"
+    sweep.write_text(
+        'references = "photos"\nout = "out"\n[[degradation]]\nname = "noise"\nrecipe = "noise"\n'
+        "[[restorer]]\nspec = \"python(function='slow_for_a_test:slow')\"\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "ganiq", "generate", str(sweep)]
+    first = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "out/made.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert second.returncode == 5
+        (line,) = second.stderr.splitlines()
+        assert "E-IO-BUSY" in line
+        assert "another `ganiq generate` is at work there" in line
+    finally:
+        first.kill()
+        first.wait(60)
+    assert make(photos, tmp_path / "out").items == 6, "a process that was killed holds nothing"
+
+
 def test_missing_weights_leave_one_restorer_out(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "present", lambda slot: False)
     outcome = make(photos, tmp_path / "out", restorer=[BICUBIC, {"spec": "realesrgan-x4plus"}])
@@ -430,6 +653,10 @@ def test_missing_weights_leave_one_restorer_out(photos: Path, tmp_path: Path, mo
         ({"restorer": []}, "x4 shrinks by 4, and nothing enlarges"),
         ({"restorer": [{"spec": "bicubik"}]}, "did you mean bicubic"),
         ({"restorer": [{"spec": "bicubic(scale=99)"}]}, "scale must be a whole number"),
+        (
+            {"degradation": [{"name": "a", "recipe": "down(scale=2.5)"}], "restorer": [{"spec": "bicubic(scale=2.5)"}]},
+            "restorer bicubic(scale=2.5): scale must be a whole number from 1 to 16, not 2.5",
+        ),
         ({"restorer": [{"spec": "bicubic(size=2)"}]}, "its parameters are: scale"),
         ({"restorer": [BICUBIC, {"spec": "bicubic(scale=2)"}]}, "two restorers are called 'bicubic'"),
         ({"restorer": [BICUBIC, {"spec": "lanczos", "title": "bicubic"}]}, "two restorers and samplers are called"),

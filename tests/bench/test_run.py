@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from ganiq.bench import run as runs
 from ganiq.bench.datasets import load
 from ganiq.bench.errors import UsageError
+from ganiq.bench.scoring import as_tensor
 from ganiq.bench.sweep import build
 from PIL import Image
 
@@ -196,6 +198,36 @@ def test_small_images_are_skipped_with_a_reason(tmp_path: Path) -> None:
     assert "E-IMG-SMALL" in small["reason"]
     assert small["n_skipped"] == 54
     assert row(outcome, "psnr")["n_used"] == 54
+
+
+@pytest.mark.parametrize(
+    ("metric", "side"),
+    [
+        ("ssim(window=101,crop=40)", 181), ("ssim-gray(window=27)", 27), ("ssim-y(crop=10)", 31), ("psnr(crop=12)", 25),
+        ("psnr-y(crop=30)", 61), ("cw-ssim(level=5)", 128), ("niqe(crop=4)", 200),
+    ],
+)  # fmt: skip
+def test_images_too_small_for_the_parameters_are_skipped_too(tmp_path: Path, metric: str, side: int) -> None:
+    outcome = go(make_folder(tmp_path / "data", side=24), tmp_path / "out", (metric,))
+    (column,) = outcome.leaderboard["metrics"]
+    assert f"needs a shortest side of {side}; not scored" in column["reason"]
+    assert (column["n_skipped"], column["n_failed"]) == (54, 0)
+    assert {f["code"] for f in outcome.leaderboard["failures"]} == {"E-IMG-SMALL"}
+
+
+def test_images_large_enough_for_the_parameters_are_scored(tmp_path: Path) -> None:
+    data = make_folder(tmp_path / "data", side=24)
+    outcome = go(data, tmp_path / "out", ("ssim(window=5)", "psnr(crop=0)", "cw-ssim(level=2)"))
+    assert [r["n_used"] for r in outcome.leaderboard["metrics"]] == [54, 54, 54]
+
+
+def test_pixels_that_cannot_be_written_to_are_read_without_a_warning() -> None:
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    pixels.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tensor = as_tensor(pixels, "float64")
+    assert tensor[0, 1, 0].mul(255).round().tolist() == [1, 4, 7, 10]
 
 
 def test_no_reference_set_shows_full_reference_metrics_as_not_applicable(tmp_path: Path) -> None:

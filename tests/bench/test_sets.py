@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
 import types
 from pathlib import Path
@@ -146,12 +148,14 @@ def test_shares_of_neighbours_in_a_run(data: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_too_few_images_are_one_sentence_on_the_board(data: Path, tmp_path: Path) -> None:
-    outcome = go(data, tmp_path / "out", "fd-efflite0", "kd-efflite0", "fd-inf-efflite0", "density-efflite0")
-    for name, least in (("fd-efflite0", 2048), ("fd-inf-efflite0", 4096), ("density-efflite0", 100)):
+    guarded = {"fd-efflite0": 2048, "kd-efflite0": 100, "fd-inf-efflite0": 4096, "density-efflite0": 100}
+    lowered = "kd-efflite0(least_n=12)"
+    outcome = go(data, tmp_path / "out", *guarded, lowered)
+    for name, least in guarded.items():
         cell = cells(outcome, name)["same"]
         assert cell["value"] is None
         assert cell["reason"].startswith(f"E-METRIC-ERROR {name}: 12 generated images, at least {least} are needed")
-    found = cells(outcome, "kd-efflite0")
+    found = cells(outcome, lowered)
     assert abs(found["same"]["value"]) < found["dark"]["value"]
 
 
@@ -190,3 +194,127 @@ def test_unequal_numbers_of_images_place_nobody(data: Path, tmp_path: Path) -> N
     board = go(data, tmp_path / "out", "first-test").leaderboard
     assert "different numbers of images" in board["generator_board"]["note"]
     assert all("first-test" not in row["ranks"] for row in board["generators"])
+
+
+def rows_of(outcome: Outcome) -> dict[str, Any]:
+    return {row["name"]: row for row in outcome.leaderboard["metrics"]}
+
+
+def cut(data: Path, *names: str) -> None:
+    for name in names:
+        place = data / name
+        place.write_bytes(place.read_bytes()[:100])
+
+
+@pytest.mark.parametrize("beside", [[], ["tv"]], ids=["alone", "beside a metric of images"])
+def test_images_that_cannot_be_used_cost_only_themselves(data: Path, tmp_path: Path, beside: list[str]) -> None:
+    cut(data, "same/3.png", "real/5.png")
+    outcome = go(data, tmp_path / "out", "first-test", *beside)
+    told = outcome.sets["first-test"]
+    assert {name: (s.n, s.listed, s.status) for name, s in told.items()} == {
+        "dark": (12, 12, "ok"), "few": (7, 7, "ok"), "same": (11, 12, "ok"),
+    }  # fmt: skip
+    (data / "same/3.png").unlink()
+    (data / "real/5.png").unlink()
+    (data / "items.csv").write_text(
+        "".join(
+            line + "\n"
+            for line in (data / "items.csv").read_text().splitlines()
+            if not line.startswith(("same/3.png", "real/5.png"))
+        )
+    )
+    without = go(data, tmp_path / "without", "first-test").sets["first-test"]
+    assert {k: s.estimate.value for k, s in told.items()} == {k: s.estimate.value for k, s in without.items()}
+    assert outcome.exit_code == 1
+    assert outcome.counts["refused"] == 2
+    assert "2 images refused" in outcome.summary
+    named = {f["key"]: f["code"] for f in outcome.leaderboard["failures"] if f["metric"] == ""}
+    assert named == {"same/3": "E-IMG-TRUNC", "real/5": "E-IMG-TRUNC"}
+    row = rows_of(outcome)["first-test"]
+    assert (row["status"], row["n_used"], row["n_expected"], row["n_failed"]) == ("ok", 30, 31, 1)
+
+
+def test_a_pristine_image_that_is_no_item_is_named_too(data: Path, tmp_path: Path) -> None:
+    lines = ["image,reference,generator"]
+    lines += [f"{g}/{n}.png,real/{n}.png,{g}" for g in ("same", "dark") for n in range(COUNT)]
+    (data / "items.csv").write_text("\n".join(lines) + "\n")
+    whole = go(data, tmp_path / "whole", "first-test")
+    assert (whole.exit_code, whole.counts["refused"]) == (0, 0)
+    cut(data, "real/5.png")
+    (data / "real/6.png").unlink()
+    outcome = go(data, tmp_path / "out", "first-test")
+    assert [s.status for s in outcome.sets["first-test"].values()] == ["ok", "ok"]
+    assert {f["key"]: f["code"] for f in outcome.leaderboard["failures"]} == {
+        "real/5.png": "E-IMG-TRUNC", "real/6.png": "E-IO-MISSING",
+    }  # fmt: skip
+    assert (outcome.exit_code, outcome.counts["refused"]) == (1, 2)
+
+
+def test_a_damaged_image_is_tried_again_and_its_repair_is_no_conflict(data: Path, tmp_path: Path) -> None:
+    good = (data / "dark/0.png").read_bytes()
+    cut(data, "dark/0.png")
+    before = go(data, tmp_path / "out", "first-test")
+    extracted.clear()
+    again = go(data, tmp_path / "out", "first-test")
+    assert extracted == [], "what could be used is remembered, beside an image that could not"
+    assert again.sets == before.sets
+    assert again.counts["refused"] == 1
+    (data / "dark/0.png").write_bytes(good)
+    repaired = go(data, tmp_path / "out", "first-test")
+    assert repaired.sets["first-test"]["dark"].n == COUNT
+    assert repaired.sets["first-test"]["dark"].estimate.value != before.sets["first-test"]["dark"].estimate.value
+    assert (repaired.exit_code, repaired.counts["conflicts"]) == (0, 0)
+
+
+def test_sets_without_any_usable_image_say_why(data: Path, tmp_path: Path) -> None:
+    cut(data, *(f"few/{n}.png" for n in range(7)))
+    told = go(data, tmp_path / "out", "first-test", "tv").sets["first-test"]
+    assert told["few"].status == "failed"
+    assert told["few"].estimate.reason.startswith("E-IMG-TRUNC none of the generated images can be used; the first: E-")
+    assert told["dark"].status == "ok"
+    cut(data, *(f"real/{n}.png" for n in range(COUNT)))
+    outcome = go(data, tmp_path / "other", "first-test")
+    assert {s.estimate.reason.split(";")[0] for s in outcome.sets["first-test"].values()} == {
+        "E-IMG-TRUNC none of the pristine images can be used", "E-IMG-TRUNC none of the generated images can be used",
+    }  # fmt: skip
+    assert rows_of(outcome)["first-test"]["status"] == "failed"
+
+
+def test_refused_set_metrics_are_counted_and_say_why(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ganiq.bench.cli import _finish
+
+    job = {"data": data, "out": tmp_path / "out", "gallery": False, "statistics": {"resamples": 200}}
+    job["metrics"] = ["fd-efflite0", "third-test", "precision-efflite0(k=2,least_n=5)"]
+    assert _finish(build(job), Folder().load(data), quiet=True) == 1
+    shown = capsys.readouterr().out
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    for name, n in (("same", 12), ("dark", 12), ("few", 7)):
+        assert any(s.startswith(f"fd-efflite0 lower {name} {n}/{n} - - failed E-METRIC-ERROR") for s in lines), shown
+        assert any(s.startswith(f"third-test lower {name} {n}/{n} ") and " ok" in s for s in lines), shown
+    assert "at least 2048 are needed" in " ".join(lines)
+    assert "0/0" not in shown
+    assert "5 scores of sets, 4 scores of sets failed" in shown
+    metrics = {r["name"]: r for r in csv.DictReader(io.StringIO((tmp_path / "out/metrics.csv").read_text()))}
+    assert metrics["fd-efflite0"]["status"] == "failed"
+    assert "at least 2048 are needed" in metrics["fd-efflite0"]["reason"]
+    assert metrics["third-test"]["status"] == "ok"
+    partly = metrics["precision-efflite0(k=2,least_n=5)"]
+    assert (partly["status"], partly["n_used"], partly["n_failed"]) == ("ok", "24", "7")
+    assert partly["reason"].startswith("no number for few: E-METRIC-ERROR")
+    for row in csv.DictReader(io.StringIO((tmp_path / "out/generators.csv").read_text())):
+        assert "at least 2048 are needed" in row["fd-efflite0 reason"]
+        assert row["third-test"]
+    assert _finish(build(job | {"metrics": ["first-test"]}), Folder().load(data), quiet=True) == 0
+
+
+def test_numbers_of_one_generator_are_shown_too(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has no board of generators to stand on."""
+    from ganiq.bench.cli import _finish
+
+    lines = (data / "items.csv").read_text().splitlines()
+    (data / "items.csv").write_text("\n".join([lines[0], *(s for s in lines if "dark" in s or "real" in s)]) + "\n")
+    job = {"data": data, "out": tmp_path / "out", "gallery": False, "metrics": ["first-test"]}
+    assert _finish(build(job), Folder().load(data), quiet=True) == 0
+    assert "first-test   lower    dark        12/12" in capsys.readouterr().out

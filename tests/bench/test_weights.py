@@ -297,6 +297,147 @@ def test_a_slot_without_a_registered_hash_keeps_the_one_it_was_added_with(
         weights.present("test/one")
 
 
+def _hostile() -> bytes:
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (print, ("it ran",))
+
+    return pickle.dumps({"a": Evil()})
+
+
+@pytest.mark.parametrize("kind", ["pth", "safetensors", "mat", "npz", "onnx"])
+@pytest.mark.parametrize("content", [b"", b"junk\n", _hostile()], ids=["empty", "junk", "pickle"])
+def test_no_file_of_another_kind_is_added(
+    shelf: Path, tmp_path: Path, use: Use, kind: str, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if kind == "onnx":
+        pytest.importorskip("onnx")
+    use(row(file=f"one.{kind}", format=kind))
+    file = tmp_path / f"one.{kind}"
+    file.write_bytes(content)
+    with pytest.raises(weights.BadWeights, match=r"E-CKPT-(FORMAT|UNSAFE) .*; not added; "):
+        weights.add("test/one", file)
+    assert list(shelf.iterdir()) == []
+    assert not weights.present("test/one")
+    assert "it ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["pth", "safetensors", "mat", "npz"])
+def test_a_file_of_the_right_kind_is_added_and_another_takes_its_place(
+    shelf: Path, tmp_path: Path, use: Use, kind: str
+) -> None:
+    import torch
+    from safetensors.torch import save
+    from scipy.io import savemat
+
+    def content(value: float) -> bytes:
+        if kind == "npz":
+            return npz(a=np.full(2, value))
+        if kind == "safetensors":
+            return save({"a": torch.full((2,), value)})
+        buffer = io.BytesIO()
+        if kind == "mat":
+            savemat(buffer, {"a": np.full(2, value)})
+        else:
+            torch.save({"a": torch.full((2,), value)}, buffer)
+        return buffer.getvalue()
+
+    use(row(file=f"one.{kind}", format=kind), row("test/two", file=f"two.{kind}", format=kind))
+    first, second, told = tmp_path / "first", tmp_path / "second", []
+    first.write_bytes(content(1.0))
+    second.write_bytes(content(2.0))
+    place = weights.add("test/one", first, say=told.append)
+    assert weights.add("test/one", first, say=told.append) == place
+    assert told == []
+    weights.add("test/two", first)
+    weights.add("test/one", second, say=told.append)
+    assert weights.read("test/one") == second.read_bytes()
+    assert weights.digest_of("test/one") == sha(second.read_bytes())
+    assert len(told) == 1
+    assert sha(first.read_bytes()) in told[0]
+    assert weights.read("test/two") == first.read_bytes(), "another slot means the same file"
+    weights.add("test/two", second)
+    assert not place.exists(), "no slot means it any more"
+    second.write_bytes(b"junk")
+    with pytest.raises(weights.BadWeights):
+        weights.add("test/one", second)
+    assert weights.present("test/one"), "what filled the slot before still does"
+
+
+def test_a_file_is_removed_from_the_weights_folder_alone(shelf: Path, tmp_path: Path, use: Use) -> None:
+    data, other = npz(a=np.ones(2)), npz(a=np.ones(3))
+    use(row(), row("test/known", data=other))
+    file = tmp_path / "one.npz"
+    file.write_bytes(data)
+    with pytest.raises(UsageError, match="holds no file for test/one"):
+        weights.remove("test/one")
+    added = weights.add("test/one", file)
+    assert weights.remove("test/one") == added
+    assert not added.exists()
+    assert not weights.present("test/one")
+    weights.add("test/one", file).unlink()  # by hand: what was noted goes, too
+    weights.remove("test/one")
+    assert json.loads((shelf / "added.json").read_text()) == {}
+    (tmp_path / "known.npz").write_bytes(other)
+    place = weights.add("test/known", tmp_path / "known.npz")
+    assert weights.remove("test/known") == place
+    assert not place.exists()
+    weights.configure({"test/known": str(tmp_path / "known.npz")})
+    with pytest.raises(UsageError, match=r"known\.npz \(configuration\)"):
+        weights.remove("test/known")
+    assert (tmp_path / "known.npz").exists()
+
+
+def test_advice_for_bytes_that_changed_is_no_circle(shelf: Path, tmp_path: Path, use: Use) -> None:
+    use(row())
+    file = tmp_path / "one.npz"
+    file.write_bytes(npz(a=np.ones(2)))
+    weights.add("test/one", file).write_bytes(b"something else")
+    with pytest.raises(weights.BadWeights, match=r"as when it was added.*weights add test/one one\.npz`, which takes"):
+        weights.read("test/one")
+    weights.add("test/one", file)
+    assert weights.read("test/one") == file.read_bytes()
+
+
+def test_names_of_metrics_stand_for_what_they_read() -> None:
+    from ganiq.bench import registry
+
+    def names(name: str) -> list[str]:
+        return [slot.slot for slot in weights.expand([name])]
+
+    assert names("il-niqe") == ["il-niqe/template"]
+    assert names("st-lpips-alex") == ["stlpips/alex"]
+    assert names("kid") == ["inception/fid-2015-12-05"], "through its features"
+    for metric in registry.metrics.builtin:
+        own = getattr(registry.metrics.get(metric), "info").weights
+        assert set(own) <= set(names(metric) if own else ()), metric
+    with pytest.raises(UsageError, match="the metric psnr needs no weights; there is nothing to fetch"):
+        weights.get("psnr", yes=True)
+
+
+def _command(*arguments: str, answer: str | None = None) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "ganiq", "weights", *arguments],
+        capture_output=True, text=True, check=False, input=answer or "",
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("answer", [None, "n\n"], ids=["nobody there", "no"])
+def test_a_download_that_was_declined_says_that_nothing_was_fetched(answer: str | None) -> None:
+    code, out, err = _command("get", "trunk/alexnet-torchvision", answer=answer)
+    assert code == USAGE
+    assert "nothing was fetched" in err
+    assert answer or out.endswith("[y/N]: \n")
+    assert "Traceback" not in err
+
+
+def test_what_is_here_needs_no_fetching() -> None:
+    code, out, _ = _command("get", "ridge-efflite0")
+    assert code == 0
+    assert "nothing to fetch" in out
+
+
 def test_files_nobody_needs_are_named(shelf: Path, tmp_path: Path, use: Use) -> None:
     data = npz(a=np.ones(2))
     use(row(data=data))
@@ -372,7 +513,7 @@ def test_get_asks_downloads_checks_and_is_idempotent(shelf: Path, use: Use, monk
 def test_a_broken_download_is_continued(shelf: Path, use: Use, monkeypatch: pytest.MonkeyPatch, ranges: bool) -> None:
     use(row(data=BIG))
     monkeypatch.setattr(fetch, "_open", Server(BIG, breaks_at=600_000))
-    with pytest.raises(ResourceError, match="run the same command again"):
+    with pytest.raises(ResourceError, match=r"600,000 bytes that have arrived are kept.* run the same command again"):
         weights.get("test/one", yes=True)
     [part] = shelf.iterdir()
     assert part.suffix == ".part"
@@ -423,8 +564,11 @@ def test_server_errors_and_no_network_are_one_sentence(use: Use, monkeypatch: py
     use(row(data=BIG))
     for error, message in (
         (HTTPError("https://github.com/one.npz", 404, "Not Found", {}, io.BytesIO()), "404 Not Found"),  # type: ignore[arg-type]
-        (URLError("name not known"), "broke off"),
-        (TimeoutError("timed out"), "broke off"),
+        (
+            URLError("name not known"),
+            r"test/one could not be downloaded from github.com \(name not known\); nothing has",
+        ),
+        (TimeoutError("timed out"), r"\(timed out\); nothing has arrived; check the network"),
     ):
 
         def fail(url: str, start: int, error: Exception = error) -> None:

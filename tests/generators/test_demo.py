@@ -83,6 +83,14 @@ def test_restorations_are_crossed_and_have_no_score(folder: Path) -> None:
     assert all(groups == set(manifest.groups) for groups in made.values())
 
 
+def test_every_restoration_says_how_long_it_took(folder: Path) -> None:
+    """Beside the items and not in them: the data set is the same on a slower computer."""
+    times = json.loads((folder / "timing.json").read_text())
+    restored = {i.image for i in load(folder, "folder").items if i.generator in demo.BUILTIN}
+    assert set(times) == restored and restored
+    assert all(isinstance(s, float) and s >= 0 for s in times.values())
+
+
 def test_the_full_set_has_enough_of_everything() -> None:
     assert len({*demo.ENLARGE, *demo.NETWORKS, *demo.DENOISE, "noisy-input"}) >= 12
     assert {*demo.ENLARGE, *demo.NETWORKS, *demo.DENOISE} <= set(BUILTIN)

@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from ganiq.bench import registry, vision, weights
 from ganiq.bench.errors import Refusal, UsageError
 from ganiq.bench.protocols import Restorer
 from ganiq.bench.spec import Spec
+from ganiq.bench.weights import tensors_from
 from ganiq.generators import ncnn
 from ganiq.generators.base import restore
 from ganiq.generators.checkpoint import Checkpoint
@@ -329,6 +331,20 @@ def test_hostile_files_are_refused_in_one_sentence(tmp_path: Path, case: str, su
     assert text.count("\n") == 0
     assert len(text) < 600
     assert not canary.exists()
+
+
+def test_a_hostile_file_is_refused_without_torchs_own_warnings(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(pickle.dumps({"params": Payload(tmp_path / "canary")}, protocol=4))
+    with catch_warnings(record=True) as heard:
+        simplefilter("always")
+        with pytest.raises(weights.BadWeights):
+            tensors_from(path.read_bytes(), path.name)
+        assert "pickle protocol 4" in str(heard[0].message), "torch does warn"
+        heard.clear()
+        with pytest.raises(weights.BadWeights):
+            Checkpoint(path=str(path))(torch.rand(3, 8, 8))
+    assert [str(one.message) for one in heard] == []
 
 
 def test_the_payload_of_these_tests_works(tmp_path: Path) -> None:

@@ -97,6 +97,16 @@ def test_the_range_of_values_is_converted_both_ways(tmp_path: Path, range: str, 
     assert not seen
 
 
+def test_a_range_that_is_not_the_networks_is_said_so(tmp_path: Path) -> None:
+    class Loud(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * 255
+
+    path = str(script(Loud(), tmp_path / "net.pt"))
+    with pytest.raises(Unusable, match=r"E-GEN-VALUES net.pt: .* reach from \S+ to 25\d, far beyond range='0..1'"):
+        TorchScript(path=path, trust=True)(picture())
+
+
 @pytest.mark.parametrize("content", [b"text", b"", b"PK\x03\x04", b"\x80\x02."])
 def test_what_is_no_torchscript_is_said_so(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "net.pt").write_bytes(content)
@@ -301,6 +311,9 @@ def flat(image):
 def numbers(image):
     return image.numpy()
 
+def loud(image):
+    return image * 255
+
 def breaks(image):
     raise RuntimeError("out of luck\\nsecond line")
 
@@ -361,6 +374,11 @@ def test_functions_that_do_not_do_are_one_sentence(module: str, function: str, w
     assert text.startswith(f"E-GEN-ERROR {module}:{function}: ")
     assert words in text or (function == "flat" and "(3, h, w) is wanted" in text)
     assert "\n" not in text
+
+
+def test_a_function_that_gives_values_up_to_255_is_refused(module: str) -> None:
+    with pytest.raises(Unusable, match=rf"^E-GEN-VALUES {module}:loud: .* to 25\d, far beyond 0 to 1; not restored"):
+        Python(function=f"{module}:loud")(picture())
 
 
 def test_modules_that_cannot_be_imported_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -529,4 +547,7 @@ def test_the_list_says_what_has_to_be_given() -> None:
     assert rows["bicubic"]["given"] == ""
     there = importlib.util.find_spec("onnxruntime") is not None
     assert rows["onnx"]["available"] == there
-    assert rows["onnx"]["reason"] == ("" if there else "needs `pip install onnxruntime`")
+    assert rows["checkpoint"]["reason"] == (
+        "" if importlib.util.find_spec("spandrel") else "needs `pip install 'ganiq[restorers]'`"
+    )
+    assert rows["onnx"]["reason"] == ("" if there else "needs `pip install 'ganiq[onnx]'`")

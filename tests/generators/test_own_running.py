@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -136,10 +137,67 @@ def test_a_network_of_one_channel_is_given_one_colour_after_the_other() -> None:
 def test_values_are_clamped_and_types_kept() -> None:
     for dtype in (torch.float32, torch.float64, torch.float16):
         image = torch.linspace(0, 1, 3 * 4 * 5).reshape(3, 4, 5).to(dtype)
-        done = run(network(lambda x: x * 4 - 1), image, name="net")
+        done = run(network(lambda x: x * 1.4 - 0.2), image, name="net")
         assert done.dtype == dtype
         assert done.min() == 0
         assert done.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("work", "range", "words"),
+    [
+        (lambda x: x * 255, "", "reach from 0 to 255, far beyond 0 to 1; not restored; let it give values in [0, 1]"),
+        (lambda x: x * 255, "0..1", "far beyond range='0..1'; not restored; say the range that it was trained with"),
+        (lambda x: x * 255, "0..255", "reach from 0 to 6.5e+04, far beyond range='0..255'"),
+        (lambda x: x * 2 - 1, "", "reach from -1 to 1, far beyond 0 to 1"),
+    ],
+)
+@pytest.mark.parametrize("tile", [0, 16])
+def test_values_on_another_scale_are_refused_and_not_clamped(work: Any, range: str, words: str, tile: int) -> None:
+    image = torch.linspace(0, 1, 3 * 40 * 50).reshape(3, 40, 50)
+    with pytest.raises(Unusable) as caught:
+        run(network(work, range=range), image, name="net", tile=tile)
+    text = str(caught.value)
+    assert text.startswith("E-GEN-VALUES net: its values for an image of 50x40 pixels ")
+    assert words in text
+
+
+@pytest.mark.parametrize("tile", [0, 16])
+def test_overshoot_is_judged_over_the_whole_image_and_without_its_padding(tile: int) -> None:
+    image = torch.full((3, 60, 60), 0.5)
+    image[:, :12, :12] = 1.0  # 4 % of the image, and more than half of one tile
+    done = run(network(lambda x: torch.where(x > 0.9, x * 3, x)), image, name="net", tile=tile, overlap=0)
+    assert torch.equal(done, image), "a bright spot is clamped"
+    image[:, :14, :14] = 1.0
+    with pytest.raises(Unusable, match="E-GEN-VALUES"):
+        run(network(lambda x: torch.where(x > 0.9, x * 3, x)), image, name="net", tile=tile, overlap=0)
+
+    def wild_below(x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x[:, :, :20], x[:, :, 20:] + 100], 2)
+
+    small = torch.rand(3, 20, 20)
+    assert torch.equal(run(network(wild_below, sizes=Sizes(minimum=32)), small, name="net"), small)
+
+
+def test_torchs_warnings_about_code_that_is_not_the_users_are_not_shown() -> None:
+    def work(x: torch.Tensor) -> torch.Tensor:
+        torch.meshgrid(torch.arange(2), torch.arange(2))
+        warnings.warn("of the user's own", UserWarning, stacklevel=1)
+        return x
+
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # else once in a process
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            torch.meshgrid(torch.arange(2), torch.arange(2))
+            assert "meshgrid" in str(heard[0].message), "it does warn"
+            heard.clear()
+            run(network(work), picture(8, 8), name="net")
+            find_scale(work, name="net", device="cpu")
+        assert [str(one.message) for one in heard] == ["of the user's own"] * 2
+    finally:
+        torch.set_warn_always(always)
 
 
 def test_what_is_run_may_not_change_its_input_nor_the_random_state() -> None:
@@ -158,7 +216,7 @@ def test_what_is_run_may_not_change_its_input_nor_the_random_state() -> None:
 
 
 def test_automatic_mixed_precision_of_the_caller_is_off() -> None:
-    kernel = torch.rand(3, 3, 3, 3)
+    kernel = torch.rand(3, 3, 3, 3) / 27
 
     def work(x: torch.Tensor) -> torch.Tensor:
         done = torch.nn.functional.conv2d(x, kernel, padding=1)

@@ -112,6 +112,26 @@ def test_shape_type_and_range_of_the_classical_ones(name: str) -> None:
             restorer(wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("bicubic", {"scale": 2.5}),
+        ("nearest", {"scale": 4.0}),
+        ("lanczos", {"scale": "4"}),
+        ("bilinear", {"scale": True}),
+        ("back-projection", {"scale": 2.5}),
+        ("back-projection", {"iterations": 2.5}),
+        ("wavelet", {"levels": 2.5}),
+        ("srgan-lite", {"tile": 64.5}),
+        ("realesr-animevideov3", {"tile": 64.5}),
+    ],
+)
+def test_what_is_counted_must_be_whole(name: str, parameters: dict[str, Any]) -> None:
+    ((what, value),) = parameters.items()
+    with pytest.raises(ValueError, match=rf"^{what} must be .*, not {value!r}$"):
+        registry.generators.get(name)(**parameters)
+
+
 def test_enlarging_ranks_as_it_should(photo: np.ndarray, small: np.ndarray) -> None:
     values = {n: psnr(photo, restore(make(n), small)) for n in ("nearest", "bilinear", "bicubic", "back-projection")}
     assert values["back-projection"] > values["bicubic"] > values["bilinear"] > values["nearest"] > 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 from ganiq.bench import registry, weights
-from ganiq.bench.errors import UsageError
-from ganiq.bench.images import save_png
+from ganiq.bench.errors import Refusal, UsageError
+from ganiq.bench.images import Gate, save_png
 from ganiq.bench.protocols import GeneratorInfo, Sampler
 from ganiq.generators.samplers.dcgan import DCGANFaces
 from ganiq.generators.samplers.images import Images
 from ganiq.generators.samplers.python import PythonSampler
+from PIL import Image
 
 FUNCTION = """
 import torch
@@ -88,6 +90,20 @@ def test_a_folder_hands_out_its_images_by_number(tmp_path: Path) -> None:
             call()
     with pytest.raises(UsageError, match="no folder"):
         Images(path=str(tmp_path / "nowhere"))(0)
+
+
+def test_a_folder_is_read_under_the_rules_that_it_is_given(tmp_path: Path) -> None:
+    glass = np.zeros((9, 8, 4), np.uint8)
+    glass[..., 3] = 128
+    Image.fromarray(glass).save(tmp_path / "glass.png")
+    usual = Images(path=str(tmp_path))
+    with pytest.raises(Refusal, match="E-IMG-ALPHA"):
+        usual(0)
+    white = usual.under(Gate(alpha="white"))
+    assert (white(0) * 255).unique().tolist() == [127.0]
+    assert white.identity == {**usual.identity, "gate": "alpha=white"}, "what was made under other rules is another"
+    assert usual.under(Gate(max_bytes=2**30)).identity == usual.identity
+    assert pickle.loads(pickle.dumps(white)) == white
 
 
 def test_dcgan_takes_its_tensors_by_name_and_its_randomness_from_the_seed(tmp_path: Path) -> None:

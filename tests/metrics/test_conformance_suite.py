@@ -11,8 +11,9 @@ from typing import Any
 import bad_metrics as bad
 import pytest
 import torch
-from ganiq.bench import weights
+from ganiq.bench import registry, weights
 from ganiq.bench.errors import UsageError
+from ganiq.bench.spec import Spec
 from ganiq.metrics.conformance import PROPERTIES, Broken, check, conforms, examine, subjects, suited
 from ganiq.metrics.conformance.check import Check, case_of
 
@@ -198,6 +199,30 @@ def test_in_a_script(tmp_path: Path, guard: str) -> None:
     )
     assert typed.returncode == 0
     assert typed.stdout == "fresh-process-skipped global-random-skipped pickling-skipped end\n"
+
+
+# --------------------------------------------------------------------------------- parameters
+
+
+@pytest.mark.parametrize("text", ["ssim(window=21,downsample=False)", "psnr(crop=12)"])
+def test_a_metric_with_parameters_is_tried_with_them(text: str) -> None:
+    case = case_of(text)
+    spec = Spec.parse(text)
+    assert case.metric == registry.metrics.get(spec.name)(**spec.arguments)
+    assert {row.property: row.sentence for row in check(text) if row.outcome != "passed"} == {}
+    assert case.least == {"ssim": 21, "psnr": 25}[spec.name] != case.info.least
+
+
+def test_parameters_of_a_set_metric() -> None:
+    case = case_of("density(k=7,n=150,least_n=110)")
+    assert (case.kind, case.metric.k, case.metric.n) == ("set", 7, 150)
+    assert {row.property for row in (examine(case, p) for p in suited(case)) if row.outcome == "failed"} == set()
+
+
+@pytest.mark.parametrize(("text", "words"), [("ssim(width=7)", "its parameters are"), ("ssim(7)", "must be named")])
+def test_wrong_parameters_are_refused(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=f"ssim.*({words}|write parameters)"):
+        case_of(text)
 
 
 # --------------------------------------------------------------------------------- subjects

@@ -9,18 +9,23 @@ metrics is tested too; whatever depends on their values (directions) is skipped 
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
+import itertools
 import math
 import pickle
+import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from multiprocessing import get_context
 
 import numpy as np
 import pytest
 import torch
-from ganiq.bench import registry
+from ganiq.bench import registry, weights
 from ganiq.bench.protocols import ItemMetric
 from ganiq.metrics.conformance import Broken, Case, Property, examine, subjects, suited
 from ganiq.metrics.conformance.check import case_of
@@ -107,8 +112,34 @@ def test_info_says_where_it_comes_from_and_what_to_know(any_name: str) -> None:
     assert any(mark in info.cite for mark in ("doi:10.", "arXiv:", "pages"))
     module = sys.modules[factory.__module__]
     assert module.__doc__
-    assert "Protocol:" in module.__doc__
-    assert "better" in module.__doc__
+    text = module.__doc__
+    what, protocol = text.split("Protocol:")  # once
+    assert len(what.splitlines()) > 2 and len(what) > 150, "the formula in words, beyond the title"
+    assert re.search(r"\b[Rr]ange\b|[Rr]eal line", what), "the range"
+    assert re.search(r"\b(higher|lower)[\s-]is[\s-]better", text, re.IGNORECASE), "the direction"
+    assert re.search(r"\b(19|20)\d\d\b", what), "the paper and its year"
+    kind = "extractor" if info.needs == "set" else "rgb|luma|gr[ae]y|yiq|lmn|lhm|xyb|channels|in `|as in"
+    assert re.search(kind, protocol + info.color, re.IGNORECASE), "what it is given"
+    assert info.color and bool(info.license) == bool(info.weights)
+    named = re.fullmatch(r"see the slot (\S+)", info.license)
+    assert named is None or weights.slots()[named[1]].licence, "the slot says its licence"
+
+
+def test_every_parameter_says_what_it_is(any_name: str) -> None:
+    """A string below each field, in the class or in the one it inherits the field from."""
+    factory = registry.metrics.get(any_name)
+    assert factory.__doc__ and not factory.__doc__.startswith(f"{factory.__name__}("), "what dataclass makes up"
+    described = set()
+    for cls in factory.__mro__[:-1]:
+        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # pyright: ignore[reportAttributeAccessIssue]
+        for field, text in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+                described.add(field.target.id)
+    assert {field.name for field in dataclasses.fields(factory)} <= described
+
+
+def test_the_least_side_listed_is_that_of_the_defaults(item_name: str) -> None:
+    assert case_of(item_name).least == registry.metrics.get(item_name).info.least
 
 
 def test_importing_metrics_loads_nothing_heavy() -> None:

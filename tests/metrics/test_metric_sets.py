@@ -171,7 +171,9 @@ def test_set_metrics_describe_themselves(set_name: str) -> None:
 def test_the_guards_do_not_promise_what_a_metric_lacks() -> None:
     """A parameter that lowers the guard is named where there is one, and only there."""
     with pytest.raises(ValueError, match=r"^kid: 1 generated images, at least 2 are needed; use more images$"):
-        KID()(normal(1, 4, 0), normal(9, 4, 1))
+        KID(least_n=2)(normal(1, 4, 0), normal(9, 4, 1))
+    with pytest.raises(ValueError, match=r"^kid: 9 generated images, at least 100 .* or lower least_n if you can live"):
+        KID()(normal(9, 4, 0), normal(100, 4, 1))
     with pytest.raises(ValueError, match=r"^fid: 9 generated images, .* or lower least_n if you can live with"):
         FID()(normal(9, 4, 0), normal(9, 4, 1))
 
@@ -188,13 +190,13 @@ def test_kid_by_hand() -> None:
     within_x = np.mean([kernel(a, b) for i, a in enumerate(x) for j, b in enumerate(x) if i != j])
     within_y = np.mean([kernel(a, b) for i, a in enumerate(y) for j, b in enumerate(y) if i != j])
     across = np.mean([kernel(a, b) for a in x for b in y])
-    assert KID()(x, y) == pytest.approx(within_x + within_y - 2 * across, abs=1e-12)
+    assert KID(least_n=2)(x, y) == pytest.approx(within_x + within_y - 2 * across, abs=1e-12)
 
 
 def test_kid_in_stripes_equals_kid_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from ganiq.metrics.sets import mmd
 
-    x, y = normal(70, 4, 1), normal(50, 4, 2)
+    x, y = normal(170, 4, 1), normal(150, 4, 2)
     whole = KID()(x, y)
     monkeypatch.setattr(mmd, "ROWS", 13)
     assert KID()(x, y) == pytest.approx(whole, abs=1e-12)
@@ -202,27 +204,45 @@ def test_kid_in_stripes_equals_kid_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_kid_is_unbiased_and_not_clipped() -> None:
     """Mean of 200 draws from one distribution within 2 standard errors of 0; about half are negative."""
-    draws = np.array([KID()(normal(60, 16, 2 * i), normal(60, 16, 2 * i + 1)) for i in range(200)])
+    draws = np.array([KID(least_n=60)(normal(60, 16, 2 * i), normal(60, 16, 2 * i + 1)) for i in range(200)])
     assert abs(draws.mean()) < 2 * draws.std(ddof=1) / math.sqrt(200)
     assert 60 < (draws < 0).sum() < 150
 
 
 def test_kid_against_torchmetrics_kernel() -> None:
     poly_mmd = load("torchmetrics.image.kid").poly_mmd
-    x, y = normal(40, 5, 1), normal(40, 5, 2)
+    x, y = normal(140, 5, 1), normal(140, 5, 2)
     assert KID()(x, y) == pytest.approx(float(poly_mmd(x, y)), abs=1e-10)
 
 
 def test_kid_subsets_are_seeded() -> None:
-    x, y = normal(100, 4, 1), normal(90, 4, 2)
+    x, y = normal(110, 4, 1), normal(105, 4, 2)
     first = KID(subsets=5, subset_size=40, seed=1)(x, y)
     assert first == KID(subsets=5, subset_size=40, seed=1)(x, y)
     assert first != KID(subsets=5, subset_size=40, seed=2)(x, y)
-    with pytest.raises(ValueError, match="only 90 images"):
-        KID(subsets=5, subset_size=91)(x, y)
+    with pytest.raises(ValueError, match="only 105 images"):
+        KID(subsets=5, subset_size=106)(x, y)
     with pytest.raises(ValueError, match="at least 2"):
         KID(subset_size=1)
-    assert polynomial_mmd("kid", x, x[:2]) == pytest.approx(KID()(x, x[:2]))
+    assert polynomial_mmd("kid", x, x[:2], least_n=2) == pytest.approx(KID(least_n=2)(x, x[:2]))
+
+
+def test_kid_is_refused_where_it_is_noise() -> None:
+    few, many = normal(99, 4, 0), normal(100, 4, 1)
+    for sets, which in (((few, many), "generated"), ((many, few), "real")):
+        with pytest.raises(ValueError, match=f"99 {which} images, at least 100 are needed.*lower least_n"):
+            KID()(*sets)
+        assert math.isfinite(KID(least_n=99)(*sets))
+    with pytest.raises(ValueError, match=r"least_n=1;.*2 or more"):
+        KID(least_n=1)
+
+
+def test_noise_of_kid_goes_with_the_number_of_images() -> None:
+    """Which the default guard rests on: ten times the images, a tenth of the noise."""
+    few, many = (
+        np.std([KID(least_n=20)(normal(n, 16, 2 * i), normal(n, 16, 2 * i + 1)) for i in range(60)]) for n in (20, 200)
+    )
+    assert few / many == pytest.approx(10, rel=0.5)
 
 
 # --------------------------------------------------------------------------------- extractors

@@ -178,6 +178,24 @@ def test_small_sets_are_refused(make: Any) -> None:
     assert 0 <= make(least_n=99)(few, few.clone()) <= 1
 
 
+def test_each_set_is_drawn_by_random_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features on a line: their place in the order they are drawn from is their value."""
+    line = torch.arange(200.0)[:, None]
+    original, seen = neighbours.drawn, []
+
+    def kept(rows: Tensor, *more: Any) -> Tensor:
+        seen.append(original(rows, *more))
+        return seen[-1]
+
+    monkeypatch.setattr(neighbours, "drawn", kept)
+    for seed in (0, 1):
+        Precision(n=100, seed=seed)(line.clone(), line.clone())
+    places = [set(rows[:, 0].tolist()) for rows in seen]
+    shared = [len(a & b) for i, a in enumerate(places) for b in places[:i]]
+    assert len(places) == 4, "two sets at two seeds"
+    assert all(25 < count < 75 for count in shared), "half of them by chance"
+
+
 # --------------------------------------------------------------------------------- work
 
 

@@ -117,7 +117,7 @@ def test_clean_features_are_those_of_one_network(random_weights, build_anew, pho
 def test_clean_metrics_differ_from_plain_ones_in_the_extractor_only() -> None:
     x, y = (torch.randn(60, 5, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
     assert FIDClean(least_n=50)(x, y) == registry.metrics.get("fid")(least_n=50)(x, y)
-    assert KIDClean()(x, y) == registry.metrics.get("kid")()(x, y)
+    assert KIDClean(least_n=50)(x, y) == registry.metrics.get("kid")(least_n=50)(x, y)
     assert FIDClean.features == KIDClean.features == "inception-fid-clean"
     with pytest.raises(ValueError, match=r"^fid-clean: "):
         FIDClean()(x, y)

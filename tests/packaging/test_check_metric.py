@@ -17,13 +17,17 @@ from ganiq.bench.protocols import MetricInfo
 
 @dataclass(frozen=True)
 class MeanError:
-    """Mean absolute error of RGB in [0,1]; lower is better."""
+    """Mean absolute error of RGB in [0,1], to a power; lower is better."""
+    power: float = 1.0
+
     info: ClassVar = MetricInfo(
         "mean-error", "Mean error", needs="pair", better="lower", bounds=(0.0, 1.0), cite="unpublished"
     )
 
     def __call__(self, images, references=None, /):
-        return (images - references).abs().mean(dim=(1, 2, 3))
+        if self.power <= 0:
+            raise ValueError(f"power={self.power} is no power")
+        return ((images - references).abs() ** self.power).mean(dim=(1, 2, 3))
 
 @dataclass(frozen=True)
 class Upside(MeanError):
@@ -87,6 +91,18 @@ def test_a_metric_that_conforms(environment: dict[str, str], tmp_path: Path) -> 
     assert "mean-error: 20 passed, 0 failed, 0 skipped" in done.stdout
     lines = [line for line in done.stdout.splitlines() if " passed " in line]
     assert len(lines) == 20, "one line per property"
+
+
+def test_parameters_may_be_named(environment: dict[str, str], tmp_path: Path) -> None:
+    done = _run(environment, tmp_path, "ganiq", "check-metric", "mean-error(power=2.0)")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mean-error(power=2.0): 20 passed, 0 failed, 0 skipped" in done.stdout
+    done = _run(environment, tmp_path, "ganiq", "check-metric", "mean-error(power=0.0)", "--json")
+    assert done.returncode == 1, "the parameter arrives"
+    assert "power=0.0 is no power" in done.stdout
+    done = _run(environment, tmp_path, "ganiq", "check-metric", "mean-error(window=7)")
+    assert done.returncode == 2
+    assert "its parameters are: power" in done.stderr
 
 
 def test_a_metric_that_does_not(environment: dict[str, str], tmp_path: Path) -> None:

@@ -74,6 +74,12 @@ def test_it_is_listed_with_its_origin(environment: dict[str, str]) -> None:
     assert rows["psnr"]["origin"] == "ganiq", "a plug-in may not take a built-in's name"
     assert rows["broken"]["available"] is False
     assert "their_missing_module" in rows["broken"]["reason"]
+    ignored = rows["psnr (their-metrics 1.2)"]
+    assert (ignored["available"], ignored["origin"]) == (False, "their-metrics 1.2")
+    assert ignored["reason"] == (
+        "metric 'psnr' of their-metrics 1.2 is ignored: ganiq has one of that name; give its entry point another name"
+    )
+    assert len(rows) == len(json.loads(done.stdout)), "each once"
 
 
 def test_it_is_on_the_board(environment: dict[str, str], tmp_path: Path) -> None:

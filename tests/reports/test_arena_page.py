@@ -133,6 +133,12 @@ def test_trust_has_columns_for_people_only_where_people_were_asked(pages: dict[s
             assert len(re.findall(r"<t[hd]\b", row)) == heads
 
 
+def test_a_single_pair_is_not_counted_in_the_plural(pages: dict[str, Path]) -> None:
+    lead = pages["few"].read_text(encoding="utf-8").partition('<p class="lead">')[2].partition("</p>")[0]
+    assert re.search(r"(None|\d) of 9 metrics reverses? this order\.", lead)
+    assert "pairs" not in lead
+
+
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     names = ["Alpha", "Beta", "Gamma"]
     first = written(tmp_path / "a", names).read_bytes()

@@ -18,7 +18,7 @@ import hostile
 import pytest
 import sample
 from ganiq.bench.errors import IntegrityError, UsageError
-from ganiq.reports import page
+from ganiq.reports import page, tables
 from ganiq.reports.inputs import read
 
 ORDER = [
@@ -237,6 +237,26 @@ def test_an_order_by_construction_is_never_called_peoples(tmp_path: Path) -> Non
     assert "SD of human scores" in rated
     assert "people like it more than the metric does" in rated
     assert "against human score" in rated
+
+
+def test_the_ceiling_stands_above_the_metrics_and_is_none(tmp_path: Path) -> None:
+    limit = {
+        "title": "People asked again", "note": "refits & their <assumptions>", "n": 80,
+        "srocc_within": {"value": 0.9712, "low": 0.95, "high": 0.98},
+        "srocc_pooled": {"value": None, "low": None, "high": None, "reason": "one reference at a time"},
+        "plcc_raw": {"value": 0.96, "low": None, "high": None},
+    }  # fmt: skip
+    out = html(tmp_path, sample.Options(extra={"ceiling": limit}))
+    table = out[out.index('<table class="board" data-id="m">') :].partition("</table>")[0]
+    row = table.partition("<tbody")[2].partition("</tbody>")[0]
+    assert "ceiling" in row and "0.971" in row and "not a metric" in row and "People asked again" in row
+    heads = len(re.findall(r"<th[^>]*scope=\"col\"", table))
+    assert len(re.findall(r"<t[dh]\b", row)) == heads
+    assert "would reach about 0.97." in out
+    assert "refits &amp; their &lt;assumptions&gt;" in out
+    line = next(x for x in tables.metrics_csv(read(tmp_path).board).splitlines() if x.startswith('"ceiling"'))
+    assert "0.9712" in line and "refits" in line
+    assert "ceiling" not in html(tmp_path / "without")
 
 
 def test_undefined_cells_say_why(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_perceptual_hashes_tell_contents_apart() -> None:
 
 def test_label_scales() -> None:
     elo = [916.7136, 1400.0, 1835.9856]
-    fitted = {kind: labels.Scaler.fit(kind, elo, 1, "s") for kind in ("min-max", "z-score", "ckdn")}
+    fitted = {kind: labels.Scaler.fit(kind, elo, 1, "s", elo=True) for kind in ("min-max", "z-score", "ckdn")}
     assert fitted["min-max"](elo)[[0, 2]] == pytest.approx([0, 1])
     assert np.mean(fitted["z-score"](elo)) == pytest.approx(0, abs=1e-12)
     assert fitted["ckdn"](1400.0) == pytest.approx(0.5)

@@ -364,7 +364,7 @@ def test_scores_that_compare_within_references_only_do_so_beside_answers_too(
         stage = {**STUDENT, "labels": kind, "steps": 1, "epochs": 0, "terms": terms}
         stage |= {"data": "labelled", "share": 0} if kind == "human" else {}
         recipe = described(stages=[stage])
-        settings = trainer.Settings(tmp_path / kind, home)
+        settings = trainer.Settings(tmp_path / kind, home, rehearsed=True)
         trainer.train(recipe, given, splits.make(given), settings, load(pool) if kind == "teacher" else None)
         monkeypatch.undo()
     assert [o["within"] for o in asked["human"]] == [True, True]

@@ -189,6 +189,64 @@ def test_score_counts_uncertain_teachers_less() -> None:
     assert careful.item() == pytest.approx(0.95 * (1 + 2.718281828**-1) / 2)
 
 
+def relational(found: torch.Tensor, goal: torch.Tensor, distance: float, angle: float) -> torch.Tensor:
+    """The published loss, pair by pair and triple by triple: sums over all ordered ones, over how many there are."""
+
+    def psi(points: torch.Tensor) -> list[torch.Tensor]:
+        n = len(points)
+        each = [[(points[i] - points[j]).norm() if i != j else torch.zeros(()) for j in range(n)] for i in range(n)]
+        mean = sum(value for row in each for value in row) / (n * (n - 1))
+        return [value / mean for row in each for value in row]
+
+    def cosines(points: torch.Tensor) -> list[torch.Tensor]:
+        n, zero = len(points), torch.zeros_like(points[0])
+        to = [[(points[j] - points[i]) / (points[j] - points[i]).norm() if i != j else zero for j in range(n)]
+              for i in range(n)]  # fmt: skip
+        return [to[i][j] @ to[i][k] for i in range(n) for j in range(n) for k in range(n)]
+
+    def huber(a: list[torch.Tensor], b: list[torch.Tensor]) -> torch.Tensor:
+        apart = [(x - y).abs() for x, y in zip(a, b)]
+        return torch.stack([d - 0.5 if d > 1 else d**2 / 2 for d in apart]).mean()
+
+    return distance * huber(psi(found), psi(goal)) + angle * huber(cosines(found), cosines(goal))
+
+
+@pytest.mark.parametrize(("distance", "angle"), [(1.0, 0.0), (0.0, 1.0), (1.0, 2.0)])
+def test_relations_are_as_published_and_so_is_their_gradient(distance: float, angle: float) -> None:
+    stream = torch.Generator().manual_seed(3)
+    goal = torch.rand(6, 7, generator=stream) * 9
+    found = torch.rand(6, 5, generator=stream)
+    found[0] *= 40  # far enough that the loss is linear there
+    sides = []
+    for measure in (
+        lambda x: distiller("relation", None, None, {"of": "sem", "distance": distance, "angle": angle})(
+            {"sem": goal}, {"sem": x}, Views()
+        ),
+        lambda x: relational(x, goal, distance, angle),
+    ):
+        x = found.clone().requires_grad_()
+        value = measure(x)
+        sides.append((value.detach(), *torch.autograd.grad(value, x)))
+    (a, slope), (b, wanted) = sides
+    assert float(a) == pytest.approx(float(b), rel=1e-5)
+    assert torch.allclose(slope, wanted, rtol=1e-4, atol=1e-6)
+    # What is compared has no scale, so nothing is gained by growing.
+    assert abs(float((slope * (found - found.mean(0))).sum())) < 1e-4 * float(slope.norm() * found.norm())
+
+
+def test_relations_of_samples_that_coincide_have_a_gradient() -> None:
+    x = torch.ones(4, 3, requires_grad=True)
+    value = distiller("relation", None, None, {"of": "sem"})({"sem": torch.rand(4, 3)}, {"sem": x}, Views())
+    value.backward()
+    assert x.grad is not None
+    assert bool(x.grad.isfinite().all())
+
+
+def test_numbers_per_image_have_relations_too() -> None:
+    x = {"score": torch.tensor([0.1, 0.5, 0.8])}
+    assert float(distiller("relation", None, None, {"of": "score"})(x, x, Views())) == 0
+
+
 def test_running_standard_is_fitted_in_training_only(teacher: Any, student: Any, views: Views) -> None:
     module: Any = distiller("hint", teacher, student).train()
     theirs, ours = traces(teacher, student, views)

@@ -138,6 +138,20 @@ def _near() -> list[Case]:
     ]
 
 
+FILLINGS = {"black": (0, 0, 0), "white": (255, 255, 255), "mid-gray": (128, 128, 128), "one colour": (200, 30, 90)}
+
+
+def _blank() -> list[Case]:
+    """What a generator gives that has failed: nothing but one colour, beside each of three photographs."""
+    clean = subjects.photographs(196, 208).double()
+    return [
+        Case(f"{name} for photograph {i}", tensor(np.broadcast_to(filling, (196, 208, 3)).transpose(2, 0, 1) / 255),
+            clean[i : i + 1].clone())
+        for name, filling in FILLINGS.items()
+        for i in range(3)
+    ]  # fmt: skip
+
+
 def _gray(cases: list[Case]) -> list[Case]:
     """The same in gray: for programs that see gray, or that turn colours into gray in another way."""
     from .again import gray
@@ -286,6 +300,8 @@ SETS: dict[str, tuple[str, Callable[[], list[Case]]]] = {
     "three photographs": ("one of each distortion, of medium strength", lambda: _photographs()[3:6]),
     "photographs, gray": ("the same in gray", lambda: _gray(_photographs())),
     "edges": ("photographs made dark, saturated, gray, and with black bars", _edges),
+    "blank": ("black, white, mid-gray and one colour, each for three photographs", _blank),
+    "640 pixels": ("the texture at 640x656, where halves are rounded", lambda: _named(waves, ((640, 656),), 3)),
     "near": ("photographs off by one level: in one value, in 1 % of them, in one channel", _near),
     "large": ("the photographs at 512x512", lambda: _photographs(512, 512)),
     "above 256": ("one photograph of 300x280, where DISTS resizes", lambda: _photographs(280, 300)[3:4]),

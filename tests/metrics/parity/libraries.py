@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from ganiq.bench.vision import load
@@ -20,12 +22,27 @@ def pixels(batch: Tensor) -> np.ndarray:
     return batch[0].permute(1, 2, 0).numpy()
 
 
-def piq(function: str, **options: Any) -> Callable[[Case], float]:
+def piq(function: str, *, rounding: bool = False, centred: bool = False, **options: Any) -> Callable[[Case], float]:
     """In double precision: in single precision some of its variances lose so many digits that it is further from its
-    own formula than ganiq is."""
+    own formula than ganiq is.
+
+    Args:
+        function: of piq.
+        rounding: its ``round`` is replaced by MATLAB's, which takes halves upwards.
+        centred: a plane's mean is taken off before its phase congruency is computed, which no filter passes anyway.
+        options: of the function.
+    """
 
     def score(case: Case) -> float:
-        return float(getattr(load("piq"), function)(case.image, case.reference, data_range=1.0, **options))
+        call = getattr(load("piq"), function)
+        changed: dict[str, Any] = {}
+        if rounding:
+            changed["round"] = lambda value: math.floor(value + 0.5)
+        if centred:
+            congruency = call.__globals__["_phase_congruency"]
+            changed["_phase_congruency"] = lambda x, **more: congruency(x - x.mean((2, 3), keepdim=True), **more)
+        with patch.dict(call.__globals__, changed):
+            return float(call(case.image, case.reference, data_range=1.0, **options))
 
     return score
 
