@@ -53,7 +53,7 @@ class Registry:
         module, attribute = self.table.split(":")
         return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), attribute)
 
-    @cached_property
+    @property
     def _points(self) -> list[EntryPoint]:
         return sorted(entry_points(group=self.group), key=lambda p: (p.name, p.value))
 

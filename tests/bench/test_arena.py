@@ -17,8 +17,8 @@ import jsonschema
 import numpy as np
 import pytest
 from ganiq.bench import stats
-from ganiq.bench.arena import document as documents
 from ganiq.bench.arena import calibration, inputs, wins
+from ganiq.bench.arena import document as documents
 from ganiq.bench.arena.build import make
 from ganiq.bench.arena.wins import Dice
 from ganiq.bench.errors import UsageError
