@@ -197,7 +197,7 @@ def cost(rows: Sequence[tuple[str, float, float, bool]], label: str) -> Markup:
                 "on" if row[3] else "off", _n(x), _n(y), 4.5 if row[3] else 3.6, clean(row[0], 120), name
             )
         )
-    return Markup('<svg class="co" viewBox="0 0 760 330" role="img" aria-label="{}">{}</svg>').format(
+    return Markup('<svg class="co" viewBox="0 0 760 336" role="img" aria-label="{}">{}</svg>').format(
         clean(label, 400), Markup("").join(parts)
     )
 
