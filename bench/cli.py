@@ -235,10 +235,7 @@ def run(
         document = sweeps.read(sweep) | {k: v for k, v in given.items() if v is not None}
     options = {k for k, v in given.items() if v is not None}
     for name, values in sections.items():
-        chosen = {k: v for k, v in values.items() if v is not None}
-        if chosen and isinstance(document.get(name, {}), dict):  # else it is refused for what it is
-            document[name] = {**document.get(name, {}), **chosen}
-        options |= {f"{name}.{key}" for key in chosen}
+        options |= {f"{name}.{key}" for key in _overrule(document, name, values)}
     job = sweeps.build(document, str(sweep), options) if sweep else sweeps.build(document)
     manifest = load(job.data, job.dataset, **({"split": job.split} if job.split else {}))
     code = _finish(job, manifest, quiet, as_json)
@@ -247,6 +244,14 @@ def run(
     if not as_json and (told := remark(job.out)):
         _print(told)
     raise typer.Exit(code)
+
+
+def _overrule(document: dict[str, Any], name: str, options: dict[str, Any]) -> list[str]:
+    """Put the options that were given into a table of a sweep, over what its file says; returns their names."""
+    chosen = {k: v for k, v in options.items() if v is not None}
+    if chosen and isinstance(document.get(name, {}), dict):  # else it is refused for what it is
+        document[name] = {**document.get(name, {}), **chosen}
+    return list(chosen)
 
 
 def _finish(job: Any, manifest: Any, quiet: bool, as_json: bool = False) -> int:
@@ -409,10 +414,9 @@ def compare(
         if name in named:
             raise UsageError(f"the model {name!r} is named twice", code="E-CFG")
         named[name] = Path(folder)
-    gate = {"alpha": alpha, "depth": depth, "exif": exif, "icc": icc, "frame": frame}
     document: dict[str, Any] = {"data": reference, "out": out, "metrics": _split(metrics)}
     document["engine"] = {"workers": workers, "device": device}
-    document["gate"] = {k: v for k, v in gate.items() if v is not None}
+    _overrule(document, "gate", {"alpha": alpha, "depth": depth, "exif": exif, "icc": icc, "frame": frame})
     job = sweeps.build(document)
     choose(job.metrics)  # before folders are read
     manifest = folders(named, reference)
@@ -448,10 +452,7 @@ def generate(
 
     given = {"out": out, "device": device}
     document = generation.read(sweep) | {k: v for k, v in given.items() if v is not None}
-    options = {"alpha": alpha, "depth": depth, "exif": exif, "icc": icc, "frame": frame}
-    chosen = {k: v for k, v in options.items() if v is not None}
-    if chosen and isinstance(document.get("gate", {}), dict):  # else it is refused for what it is
-        document["gate"] = {**document.get("gate", {}), **chosen}
+    _overrule(document, "gate", {"alpha": alpha, "depth": depth, "exif": exif, "icc": icc, "frame": frame})
     with Silent() if quiet else suited() as say:
         outcome = generation.generate(generation.build(document, str(sweep)), ["ganiq", *sys.argv[1:]], say)
     # Without --quiet they have been told as they came.

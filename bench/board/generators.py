@@ -50,16 +50,16 @@ def board(
     empty: GeneratorBoard = {"references": [], "note": "", "interval": "", "agreement": {}}
     unscored = _told(manifest, lost, none)
     if len(cells) < 2:
-        return [], {**empty, "note": _joined(unscored, "fewer than two generators are named")}
+        return [], {**empty, "note": joined(unscored, "fewer than two generators are named")}
     shared, kept, note = _shared({g: set(by) for g, by in cells.items()})
-    note = _joined(note, unscored)
+    note = joined(note, unscored)
     if not shared:
         rows_, board_ = _unpaired(table, names, families, cells, level, resamples, seed)
-        return rows_, {**board_, "note": _joined(board_["note"], unscored)}
+        return rows_, {**board_, "note": joined(board_["note"], unscored)}
     tasks = {manifest.items[rows[0]].attrs.get("task", "") for g in kept for rows in cells[g].values()} - {""}
     if len(tasks) > 1:
         warning = f"different tasks stand on one table ({', '.join(sorted(tasks))}); compare generators of one task"
-        note = _joined(note, warning)
+        note = joined(note, warning)
     order = sorted(shared)
     human = _human(manifest)
     scored = human is not None and all(np.isfinite(_means(human, cells[g], order)).all() for g in kept)
@@ -118,7 +118,8 @@ def _told(manifest: Manifest, lost: list[int], none: list[str]) -> str:
     return f"without a score of any metric, and treated as missing: {', '.join(parts)}" if parts else ""
 
 
-def _joined(*notes: str) -> str:
+def joined(*notes: str) -> str:
+    """Notes as one, without the empty ones."""
     return "; ".join(note for note in notes if note)
 
 

@@ -33,6 +33,7 @@ from .agreement import Frame, blank, cell, number
 from .ceiling import ceiling
 from .controls import controls, frame_of
 from .generators import board as generator_board
+from .generators import joined
 from .ranking import Ranked, rank
 from .scores import Column, ScoreTable
 from .scores import family as family_of
@@ -590,7 +591,7 @@ def _sets(document: Leaderboard, inputs: Inputs) -> None:
     if uneven:
         board = document["generator_board"]
         warning = "set metrics place nobody, because the generators have different numbers of images"
-        board["note"] = f"{board['note']}; {warning}" if board["note"] else warning
+        board["note"] = joined(board["note"], warning)
 
 
 def _subtitle(document: Leaderboard) -> str:

@@ -274,25 +274,29 @@ def test_what_was_made_when_it_died_is_not_made_again(
 SLOW = """
 import time
 def slow(image):
-    time.sleep(0.1)
+    time.sleep({seconds})
     return image
 """
+
+
+def slow(folder: Path, seconds: float) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of a sweep over ``photos`` whose restorer takes its time."""
+    (folder / "slow_for_a_test.py").write_text(SLOW.format(seconds=seconds))
+    sweep = folder / "sweep.toml"
+    sweep.write_text(
+        'references = "photos"\nout = "out"\n[[degradation]]\nname = "noise"\nrecipe = "noise"\n'
+        "[[restorer]]\nspec = \"python(function='slow_for_a_test:slow')\"\n"
+    )
+    return [sys.executable, "-m", "ganiq", "generate", str(sweep)], os.environ | {"PYTHONPATH": str(folder)}
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_says_how_to_go_on_and_loses_nothing(
     number: signal.Signals, code: int, photos: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "slow_for_a_test.py").write_text(SLOW)
     for n in range(30):
         save_png(photos / f"{n:02d}.png", np.full((8, 8, 3), n, np.uint8))
-    sweep = tmp_path / "sweep.toml"
-    sweep.write_text(
-        'references = "photos"\nout = "out"\n[[degradation]]\nname = "noise"\nrecipe = "noise"\n'
-        "[[restorer]]\nspec = \"python(function='slow_for_a_test:slow')\"\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-m", "ganiq", "generate", str(sweep)]
+    command, environment = slow(tmp_path, 0.1)
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while len(list((tmp_path / "out").glob("restored/**/*.png"))) < 3 and time.monotonic() < deadline:
@@ -606,14 +610,7 @@ def test_a_sweep_that_is_stopped_leaves_no_tables_of_another_one(
 
 def test_two_at_work_in_one_folder(photos: Path, tmp_path: Path) -> None:
     """The second is turned away in one sentence, with the exit code of a store that is held by another run."""
-    (tmp_path / "slow_for_a_test.py").write_text(SLOW.replace("0.1", "3600"))
-    sweep = tmp_path / "sweep.toml"
-    sweep.write_text(
-        'references = "photos"\nout = "out"\n[[degradation]]\nname = "noise"\nrecipe = "noise"\n'
-        "[[restorer]]\nspec = \"python(function='slow_for_a_test:slow')\"\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-m", "ganiq", "generate", str(sweep)]
+    command, environment = slow(tmp_path, 3600)
     first = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
