@@ -267,6 +267,8 @@ def _finish(job: Any, manifest: Any, quiet: bool, as_json: bool = False) -> int:
         say.stage("report")
         page = _render(job.out)
     _board(outcome.leaderboard, outcome.sets, as_json)
+    for sentence in outcome.remarks:
+        _fail(sentence)
     if not as_json:
         _print(f"{outcome.summary}\n{page}")
     return outcome.exit_code

@@ -52,7 +52,12 @@ class MetricInfo:
 
 @runtime_checkable
 class ItemMetric(Protocol):
-    """(N,3,H,W) in [0,1], and references of the same shape for ``needs="pair"`` -> (N,) on the images' device."""
+    """(N,3,H,W) in [0,1], and references of the same shape for ``needs="pair"`` -> (N,) on the images' device.
+
+    One that asks an evaluator that ``ganiq train`` has exported, and finds its file not through a slot of
+    ``info.weights``, has a parameter or property ``evaluator``: its path. On boards of pictures that the file says it
+    was trained on it then has no rank.
+    """
 
     info: ClassVar[MetricInfo]
 

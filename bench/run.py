@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import __name__ as _package
-from . import devices, gallery, imports, plan, provenance, registry, threads
+from . import devices, gallery, imports, plan, provenance, registry, seen, threads
 from .atomic import write_text
 from .board import Inputs, ScoreTable, build
 from .board.scores import Column
@@ -63,6 +63,8 @@ class Outcome:
     exit_code: int
     sets: Mapping[str, Mapping[str, SetScore]] = field(default_factory=dict)
     """What set metrics say: column -> generator -> score."""
+    remarks: tuple[str, ...] = ()
+    """What has to be said beside the board: which metrics were trained on these images."""
 
     @property
     def summary(self) -> str:
@@ -127,6 +129,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
                 # Before the table is read: they refuse the images that no other metric has looked at.
                 sets = _sets(store, number, manifest, measures, found, gate, say, device)
                 table, failures, refused = _table(store, manifest, measures)
+                overlaps = seen.overlaps(table, measures, found, gate, store.path.parent, say)
             except Interrupted:
                 store.finish(number, "interrupted")
                 raise
@@ -151,6 +154,7 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
             title=sweep.title,
             preset=sweep.preset,
             sets=sets.scores,
+            seen=overlaps,
         )
         with threads.single():
             board = build(inputs)
@@ -168,7 +172,8 @@ def run(sweep: Sweep, manifest: Manifest, argv: Sequence[str] = (), progress: Pr
         gallery.clear(sweep.out)
     lacking = ("failed", "skipped", "sets-failed", "sets-skipped", "refused", "needs-weights")
     incomplete = sum(counts[name] for name in lacking)
-    return Outcome(sweep.out, board, counts, INCOMPLETE if incomplete else OK, sets.scores)
+    remarks = tuple(f"{column}: {overlap.sentence}" for column, overlap in overlaps.items() if overlap.sentence)
+    return Outcome(sweep.out, board, counts, INCOMPLETE if incomplete else OK, sets.scores, remarks)
 
 
 class NotDeterministic(GaniqError):

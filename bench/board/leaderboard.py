@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,6 +34,7 @@ from .ceiling import ceiling
 from .controls import controls, frame_of
 from .generators import board as generator_board
 from .generators import joined
+from .overlap import Overlap
 from .ranking import Ranked, rank
 from .scores import Column, ScoreTable
 from .scores import family as family_of
@@ -63,6 +64,8 @@ class Inputs:
     preset: str = ""
     sets: Mapping[str, Mapping[str, SetScore]] = field(default_factory=dict)
     """Set metrics: column -> generator -> score."""
+    seen: Mapping[str, Overlap] = field(default_factory=dict)
+    """Column -> how much of these images the metric was trained on, for those whose files say so."""
 
 
 def build(inputs: Inputs) -> Leaderboard:
@@ -108,6 +111,7 @@ def build(inputs: Inputs) -> Leaderboard:
     # Without human scores nothing is ranked, and a control is a column like any other.
     guarding = {m.column for m in inputs.measures if m.info.role == "control" and judged}
     rows = [row for row in described if row["needs"] != "set" and row["name"] not in guarding]
+    trained = _trained(described, inputs)
     if judged:
         frame, index = frame_of(manifest, settings.level, settings.resamples, settings.seed)
         document["classes"] = _classes(manifest, index, families)
@@ -122,9 +126,9 @@ def build(inputs: Inputs) -> Leaderboard:
         columns = {g.column.name: g.column for g in guards}
         document["controls"] += [row for row in described if row["name"] in guarding]
         columns |= {name: table.columns[name] for name in guarding}
-        _judge(document["controls"], columns, frame, index, document, families, manifest, ranked=None)
+        _judge(document["controls"], columns, frame, index, document, families, manifest, trained, ranked=None)
         columns = {r["name"]: table.columns[r["name"]] for r in rows}
-        ranked = _judge(rows, columns, frame, index, document, families, manifest, headline)
+        ranked = _judge(rows, columns, frame, index, document, families, manifest, trained, headline)
         if ranked is not None:
             document["ranking"] = ranked.record
         _order(rows, headline)
@@ -151,6 +155,7 @@ def build(inputs: Inputs) -> Leaderboard:
     whole = [row for row in described if row["needs"] == "set"]
     for row in whole:
         _cover_sets(row, inputs.sets.get(row["name"], {}))
+    _tell(described, trained, inputs, judged)
     document["metrics"] = rows + whole
     document["subtitle"] = _subtitle(document)
     return document
@@ -314,9 +319,13 @@ def _judge(
     document: Leaderboard,
     families: Mapping[str, str],
     manifest: Manifest,
+    trained: Collection[str],
     ranked: str | None,
 ) -> Ranked | None:
-    """Fill in every statistic of these rows, on the rows all of them share, and rank them if asked to."""
+    """Fill in every statistic of these rows, on the rows all of them share, and rank them if asked to.
+
+    Those that were ``trained`` on these images are not ranked.
+    """
     for row in rows:
         _coverage(row, columns[row["name"]], index)
     candidates = [r for r in rows if r["status"] == "ok"]
@@ -347,7 +356,7 @@ def _judge(
         if row[ranked or "srocc_pooled"]["value"] is None:  # type: ignore[literal-required]
             row["status"] = "undefined"
             row["reason"] = row[ranked or "srocc_pooled"].get("reason", "")  # type: ignore[literal-required]
-        elif not any(b.startswith("trained on") and _overlaps(b, manifest) for b in row["badges"]):
+        elif row["name"] not in trained:
             oriented[row["name"]] = x
     if ranked is None:
         return None
@@ -359,11 +368,41 @@ def _judge(
     return found
 
 
-def _overlaps(badge: str, manifest: Manifest) -> bool:
-    def plain(name: str) -> str:
-        return "".join(letter for letter in name.casefold() if letter.isalnum())
+def _trained(rows: Sequence[MetricRow], inputs: Inputs) -> dict[str, str]:
+    """Metrics that were trained on these images, by the name of the data set or by the pictures themselves, and why
+    they have no rank for it."""
+    manifest = inputs.table.manifest
+    own = {_plain(manifest.name), _plain(manifest.title)}
+    answer = {}
+    for row in rows:
+        for badge in row["badges"]:
+            name = badge.removeprefix("trained on ")
+            if name != badge and _plain(name) in own:
+                answer[row["name"]] = (
+                    f"it was trained on {name}, as this data set is called; its numbers are not zero-shot here, and it "
+                    "has no rank"
+                )
+        overlap = inputs.seen.get(row["name"])
+        if overlap is not None and overlap.disqualifies:
+            answer[row["name"]] = overlap.sentence
+    return answer
 
-    return plain(badge.removeprefix("trained on ")) in (plain(manifest.name), plain(manifest.title))
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _tell(rows: Sequence[MetricRow], trained: Mapping[str, str], inputs: Inputs, judged: bool) -> None:
+    """Put into words, row by row, what of these images a metric was trained on."""
+    for row in rows:
+        overlap = inputs.seen.get(row["name"])
+        sentence = trained.get(row["name"], overlap.sentence if overlap is not None else "")
+        if overlap is not None and overlap.known and overlap.disqualifies:
+            row["badges"].append("trained on these images")
+        if judged and row["name"] in trained and row["status"] == "ok":
+            row["reason"] = sentence
+        elif sentence:  # a reason says why something is lacking, and here that is another one, or nothing is
+            row["note"] = f"{row['note']} {sentence[0].upper()}{sentence[1:]}.".strip()
 
 
 def _common(rows: Sequence[MetricRow], columns: Mapping[str, Column], index: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from .find import (
     path_of,
     present,
 )
-from .load import arrays, check_borrowed, in_order, load_strict, read, read_file, tensors, tensors_from
+from .load import arrays, check_borrowed, header, in_order, load_strict, read, read_file, tensors, tensors_from
 from .onnx_file import graph
 from .problems import BadWeights, MissingWeights
 from .shelf import add, listing, remove, stray, verify
@@ -41,6 +41,7 @@ __all__ = [
     "get",
     "graph",
     "groups",
+    "header",
     "in_order",
     "is_own",
     "listing",

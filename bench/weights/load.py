@@ -61,6 +61,21 @@ def read_file(path: Path, name: str) -> bytes:
     return _content(Found(name, path, "", "configuration"))
 
 
+def header(path: Path) -> dict[str, str]:
+    """What is written into the head of a safetensors file, of which nothing else is read; its hash is not checked.
+
+    Empty for a file of another kind, without such notes, or that cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+            length = int.from_bytes(start[:8], "little")
+            head = json.loads(start[8:] + file.read(length - 1)) if start[8:] == b"{" and length <= _HEADER else {}
+        return {str(name): str(value) for name, value in (head.get("__metadata__") or {}).items()}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
 def check_hash(slot: str, actual: str, *, expected: str, name: str) -> None:
     """Compare a file's sha256 with what it must be.
 
