@@ -37,11 +37,13 @@ def pool_of(
     workers: int = 0,
     given: Path | None = None,
     until: float = math.inf,
+    *,
+    taught: bool = False,
 ) -> TrainingSet | None:
     """The unlabelled images a recipe wants, with pseudo-labels where a stage learns from such.
 
     ``given``: a folder of such images, with references; by default they are made from the training part. ``until``: on
-    the monotonic clock, when to stop making them.
+    the monotonic clock, when to stop making them. ``taught``: a trained teacher is given, and its stages are left out.
 
     Raises:
         Stopped: the time was up.
@@ -51,7 +53,7 @@ def pool_of(
     folder = given or pools.build(data.select(split.train), home, recipe.pool, recipe.seed, say, until)
     manifest = read_set(folder, "folder")
     made = load(manifest, home, progress=say)
-    if any(s.labels == "pseudo" for s in recipe.stages):
+    if any(s.labels == "pseudo" for s in recipe.stages if not (taught and s.train == "teacher")):
         made = pseudo.label(
             made, manifest, pseudo.place(folder, made, recipe.judges), split.digest,
             blind=recipe.blind, judges=recipe.judges, judged=recipe.judged, seed=recipe.seed, workers=workers,
@@ -95,7 +97,8 @@ def train_command(
     given = load(read_set(data, dataset), place, gate, say)
     split = splits.make(given, how, seed)
     until = begun + 60 * settings.minutes
-    return train(recipe, given, split, settings, pool_of(recipe, given, split, place, say, workers, pool, until))
+    made = pool_of(recipe, given, split, place, say, workers, pool, until, taught=teacher is not None)
+    return train(recipe, given, split, settings, made)
 
 
 def evaluate_command(

@@ -4,17 +4,14 @@
 
 The head of the student (moments of four maps at two sizes, brought to one scale; two linear layers) is trained on
 stored features of an EfficientNet-Lite0 that was never trained for quality, in ways that differ in the labels. In every
-step there are as many images, unless said otherwise:
+step there are 128 photographs of BIQ2021 with people's scores, unless said otherwise:
 
-    labels        people's scores of BIQ2021
-    labels-fewer  people's scores alone, of as many images as `full` has of them
-    full          people's scores, and for 45 images of the pool what the teacher says
-    score-only    what the teacher says, of BIQ2021 and of the pool, and no score of people
-    shuffled      as `full`, the teacher's answers exchanged between the images of the pool
-    compared      people's scores, and in groups of the pool what `kd-ysgan` says of an image beside its neighbours
-    pseudo        the same with the metrics' pseudo-labels, which `kd-ysgan` learnt
-
-The teacher of `full`, `score-only` and `shuffled` is the mean of eight heads that learnt people's scores alone.
+    labels        and nothing else
+    full          and six states each of eight references, compared as `kd-ysgan` compares them: the recipe `kd-slkd`
+    score-only    what `kd-ysgan` says alone, and no score of people
+    shuffled      as `full`, the teacher's answers exchanged between all images of the pool
+    pseudo        as `full`, but with the metrics' pseudo-labels, which `kd-ysgan` learnt
+    self          and 45 images of the pool with what eight heads say that learnt people's scores alone
 
 Printed are mean and deviation over seeds of the rank correlation with people: on the validation part and the official
 test images of BIQ2021, and on every ``--also`` set, over all images / mean within references. The ridge regression is
@@ -25,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -48,9 +45,10 @@ from torch import Tensor, nn
 
 TEACHERS, STEPS, RATE, DROPOUT = 8, 3000, 1e-3, 0.5
 BATCH, TAUGHT = 128, 45
-"""Images in a step, and those of them that are the pool's."""
-GROUPS, GROUP = 4, 5
-"""References whose restorations are compared in a step, and restorations of each."""
+"""Photographs in a step, and images of the pool where these have labels of their own."""
+GROUPS, GROUP, WEIGHT, GAIN = 8, 6, 0.3, 0.6
+"""References whose restorations are compared in a step, restorations of each, and how much that counts: as in the
+recipe ``kd-slkd``."""
 
 
 def main() -> None:
@@ -67,7 +65,7 @@ def main() -> None:
         split = splits.make(data, "official", 0)
         pool, judged = labelled(given.pool, given.cache, split.digest, say)
         others = [load(read_set(path), given.cache, progress=say) for path in given.also]
-        answers = compared(judged, given.cache, given.teacher, say)
+        answers = compared(pool, given.cache, given.teacher, say)
         features = {d.digest: extracted(d, given.cache, say) for d in (data, pool, *others)}
     features[judged.digest] = features[pool.digest]
     train, valid = (data.select(part) for part in (split.train, split.valid))
@@ -76,22 +74,20 @@ def main() -> None:
     people = Taught(inputs(train, features), (y - y.min()) / (y.max() - y.min()))
     made = inputs(pool, features)
     teachers = [trained(people, seed=1000 + n) for n in range(TEACHERS)]
-    soft = Taught(people.x, answer(teachers, people.x)), Taught(made, answer(teachers, made))
-    print("teacher:", [agreement(answer(teachers, inputs(t, features)).numpy(), t) for t in tests], flush=True)
-    fewer = Taught(people.x, people.y, BATCH - TAUGHT)
+    soft = Taught(made, answer(teachers, made), TAUGHT)
+    print("eight heads:", [agreement(answer(teachers, inputs(t, features)).numpy(), t) for t in tests], flush=True)
     marks = torch.tensor([s.score for s in judged.samples], dtype=torch.float32)
     pictures = inputs(judged, features)
     table: dict[str, list[list[tuple[float, float]]]] = {}
     for seed in range(given.seeds):
         order = torch.from_numpy(np.random.default_rng(seed).permutation(len(made)))
-        arms = {
+        arms: dict[str, tuple[Taught | Compared, ...]] = {
             "labels": (people,),
-            "labels-fewer": (fewer,),
-            "full": (fewer, soft[1].some(TAUGHT)),
-            "score-only": (soft[0].some(BATCH - TAUGHT), soft[1].some(TAUGHT)),
-            "shuffled": (fewer, Taught(made, soft[1].y[order], TAUGHT)),
-            "compared": (people, Compared(pictures, answers, judged)),
+            "full": (people, Compared(made, answers, pool)),
+            "score-only": (Compared(made, answers, pool),),
+            "shuffled": (people, Compared(made, answers[order], pool)),
             "pseudo": (people, Compared(pictures, marks, judged)),
+            "self": (people, soft),
         }
         for arm, sources in arms.items():
             head = trained(*sources, seed=seed)
@@ -116,9 +112,6 @@ class Taught:
     y: Tensor
     count: int = BATCH
     """How many of them there are in a step."""
-
-    def some(self, count: int) -> Taught:
-        return replace(self, count=count)
 
 
 @dataclass(frozen=True)
@@ -183,25 +176,24 @@ def targets(data: TrainingSet) -> Tensor:
 
 
 def trained(*sources: Taught | Compared, seed: int) -> nn.Module:
-    """The head after ``STEPS`` steps; the first source is people's scores, or what stands for them."""
+    """The head after ``STEPS`` steps."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     head = nn.Sequential(nn.Dropout(DROPOUT), *regressor(sources[0].x.shape[1], 128, dropout=DROPOUT))
     steps_of = torch.optim.AdamW(head.parameters(), RATE, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(steps_of, RATE, total_steps=STEPS, pct_start=0.05)
-    absolute, linear, relative = reg(), plcc(), difference(gain=0.6)
+    absolute, linear, relative = reg(), plcc(), difference(gain=GAIN)
     for _ in range(STEPS):
         total = torch.zeros(())
         drawn = [rng.integers(0, len(s.x), s.count).tolist() if isinstance(s, Taught) else s.draw(rng) for s in sources]
         said = head(torch.cat([s.x[rows] for s, rows in zip(sources, drawn)]))[:, 0].split([len(r) for r in drawn])
-        count = sum(len(rows) for s, rows in zip(sources, drawn) if isinstance(s, Taught))
         for n, (source, rows, found) in enumerate(zip(sources, drawn, said)):
             y = source.y[rows]
             if isinstance(source, Compared):
                 ids = [{"dataset": "pool", "ref": source.data.samples[row].group} for row in rows]
-                total = total + relative({"score": found}, Views(y=y, ids=ids))[0]
+                total = total + WEIGHT * relative({"score": found}, Views(y=y, ids=ids))[0]
                 continue
-            total = total + absolute({"score": found}, Views(y=y))[0].sum() / count
+            total = total + absolute({"score": found}, Views(y=y))[0].mean()
             if n == 0:
                 total = total + 0.1 * linear({"score": found}, Views(y=y))[0]
         steps_of.zero_grad()

@@ -66,7 +66,15 @@ def distilled(evaluator: Evaluator) -> bool:
     return all(math.isfinite(terms[stage][name]) and terms[stage][name] != 0 for stage, name in asked)
 
 
-def small(name: str, epochs: dict[str, int], *, rate: float = 0.0, deep: float = 2e-4, **changes: Any) -> recipe.Recipe:
+def small(
+    name: str,
+    epochs: dict[str, int],
+    *,
+    rate: float = 0.0,
+    deep: float = 2e-4,
+    mixed: dict[str, Any] | None = None,
+    **changes: Any,
+) -> recipe.Recipe:
     """A shipped recipe on the trunk whose weights are at hand, at a size and rates for seconds.
 
     Noise, mirror images and dropout are left out: they keep a network from learning 64 images by heart, which is the
@@ -77,6 +85,7 @@ def small(name: str, epochs: dict[str, int], *, rate: float = 0.0, deep: float =
         epochs: by the names of its stages.
         rate: of learning; 0: the recipe's rates.
         deep: that of a backbone which learns with the rest.
+        mixed: changes to stages whose batches come partly from the pool.
         changes: to every stage.
     """
     document = recipe.load(name).document
@@ -105,7 +114,7 @@ def small(name: str, epochs: dict[str, int], *, rate: float = 0.0, deep: float =
             stage |= {"lr": rate, "groups": []}
             if stage["train"] == "student" and not stage["cached"]:
                 stage["groups"] = [{"match": "backbone.", "lr": deep}]
-        stage |= changes
+        stage |= changes | ((mixed or {}) if stage["share"] else {})
     return recipe.build(document)
 
 

@@ -177,3 +177,16 @@ def test_judges_score_what_is_to_be_judged(pool, given, home) -> None:
             assert score > scores[key[:-1] + "2"], key
     labelled_only = recipes.build(document(pool=1))
     assert commands.pool_of(labelled_only, given, splits.make(given), home, Silent(), 1, pool) is None
+
+
+def test_a_trained_teacher_needs_no_judges(pool, given, home, load) -> None:
+    """Its stages are left out, and with them the labels that only they learn from: the whole pool is the student's."""
+    teaching = {"name": "t", "train": "teacher", "data": "pool", "labels": "pseudo", "epochs": 1, "terms": [REG]}
+    asking = {"name": "s", "data": "pool", "labels": "teacher", "epochs": 1, "terms": [REG]}
+    recipe = recipes.build(document(stages=[teaching, asking], pool=1, judges={"gmsd": 1, "ssim": 1}, judged=2))
+    split = splits.make(given)
+    made = commands.pool_of(recipe, given, split, home, Silent(), 1, pool, taught=True)
+    assert made is not None
+    assert len(made.samples) > 8
+    assert made.samples == load(pool).samples
+    assert not (pool / "scores" / "scores.csv").exists()

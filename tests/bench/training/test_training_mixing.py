@@ -164,7 +164,7 @@ def test_the_shipped_evaluators_name_what_there_is(name: str) -> None:
             assert callable(seam.loss(term.loss, term.options))
         if stage.share and stage.per_reference:
             assert round(stage.share * stage.batch) % stage.per_reference == 0
-    assert sum(recipe.judges.values()) == pytest.approx(1 if name == "kd-ysgan" else 0)
+    assert sum(recipe.judges.values()) == pytest.approx(1)
     for name in recipe.judges:
         assert measure(name).info.better in ("higher", "lower")
 

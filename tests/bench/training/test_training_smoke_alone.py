@@ -10,13 +10,15 @@ from ganiq.bench import weights
 from ganiq.bench.training.data import TrainingSet
 from smoke_cases import distilled, small, trained
 
+MIXED = {"share": 0.375, "per_reference": 3}
+"""Two references with three states each, and ten images that people scored."""
 ALONE: dict[str, tuple[dict[str, int], dict[str, Any]]] = {
     "akd-lite": ({"teacher": 6, "student": 11}, {"rate": 2e-3}),
     "cvrkd-lite": ({"teacher": 6, "student": 15}, {"rate": 2e-3}),
     "ckdn-lite": ({"pairs": 1, "joint": 14}, {"rate": 4e-3}),
     "milo-lite": ({"pseudo": 12}, {"rate": 1e-3, "clip": 1e9}),
-    "kd-slkd": ({"teacher": 9, "student": 11}, {"batch": 16}),
-    "kd-ysgan": ({"teacher": 4, "head": 6, "student": 11}, {"batch": 16}),
+    "kd-slkd": ({"teacher": 4, "student": 14}, {"batch": 16, "mixed": MIXED}),
+    "kd-ysgan": ({"teacher": 4, "student": 14}, {"batch": 16, "mixed": MIXED}),
 }
 """Epochs by stage, and other changes."""
 
