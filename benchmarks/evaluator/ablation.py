@@ -11,7 +11,6 @@ step there are 128 photographs of BIQ2021 with people's scores, unless said othe
     score-only    what `kd-ysgan` says alone, and no score of people
     shuffled      as `full`, the teacher's answers exchanged between all images of the pool
     pseudo        as `full`, but with the metrics' pseudo-labels, which `kd-ysgan` learnt
-    self          and 45 images of the pool with what eight heads say that learnt people's scores alone
 
 Printed are mean and deviation over seeds of the rank correlation with people: on the validation part and the official
 test images of BIQ2021, and on every ``--also`` set, over all images / mean within references. The ridge regression is
@@ -21,7 +20,6 @@ fitted once. Nothing is chosen by any of these numbers.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,9 +41,7 @@ from ganiq.metrics.evaluator.views import Views
 from ridge import PENALTIES, extracted, fitted
 from torch import Tensor, nn
 
-TEACHERS, STEPS, RATE, DROPOUT = 8, 3000, 1e-3, 0.5
-BATCH, TAUGHT = 128, 45
-"""Photographs in a step, and images of the pool where these have labels of their own."""
+STEPS, RATE, DROPOUT, BATCH = 3000, 1e-3, 0.5, 128
 GROUPS, GROUP, WEIGHT, GAIN = 8, 6, 0.3, 0.6
 """References whose restorations are compared in a step, restorations of each, and how much that counts: as in the
 recipe ``kd-slkd``."""
@@ -73,9 +69,6 @@ def main() -> None:
     y = targets(train)
     people = Taught(inputs(train, features), (y - y.min()) / (y.max() - y.min()))
     made = inputs(pool, features)
-    teachers = [trained(people, seed=1000 + n) for n in range(TEACHERS)]
-    soft = Taught(made, answer(teachers, made), TAUGHT)
-    print("eight heads:", [agreement(answer(teachers, inputs(t, features)).numpy(), t) for t in tests], flush=True)
     marks = torch.tensor([s.score for s in judged.samples], dtype=torch.float32)
     pictures = inputs(judged, features)
     table: dict[str, list[list[tuple[float, float]]]] = {}
@@ -87,11 +80,10 @@ def main() -> None:
             "score-only": (Compared(made, answers, pool),),
             "shuffled": (people, Compared(made, answers[order], pool)),
             "pseudo": (people, Compared(pictures, marks, judged)),
-            "self": (people, soft),
         }
         for arm, sources in arms.items():
             head = trained(*sources, seed=seed)
-            table.setdefault(arm, []).append([agreement(answer([head], inputs(t, features)).numpy(), t) for t in tests])
+            table.setdefault(arm, []).append([agreement(answer(head, inputs(t, features)), t) for t in tests])
             print(f"seed {seed}, {arm}: {table[arm][-1]}", flush=True)
     x = raw(train, features)
     fits = [fitted(x, y.numpy(), penalty) for penalty in PENALTIES]
@@ -110,8 +102,6 @@ class Taught:
 
     x: Tensor
     y: Tensor
-    count: int = BATCH
-    """How many of them there are in a step."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +175,7 @@ def trained(*sources: Taught | Compared, seed: int) -> nn.Module:
     absolute, linear, relative = reg(), plcc(), difference(gain=GAIN)
     for _ in range(STEPS):
         total = torch.zeros(())
-        drawn = [rng.integers(0, len(s.x), s.count).tolist() if isinstance(s, Taught) else s.draw(rng) for s in sources]
+        drawn = [rng.integers(0, len(s.x), BATCH).tolist() if isinstance(s, Taught) else s.draw(rng) for s in sources]
         said = head(torch.cat([s.x[rows] for s, rows in zip(sources, drawn)]))[:, 0].split([len(r) for r in drawn])
         for n, (source, rows, found) in enumerate(zip(sources, drawn, said)):
             y = source.y[rows]
@@ -204,9 +194,8 @@ def trained(*sources: Taught | Compared, seed: int) -> nn.Module:
 
 
 @torch.no_grad()
-def answer(heads: Sequence[nn.Module], x: Tensor) -> Tensor:
-    """Their mean."""
-    return torch.stack([head(x)[:, 0] for head in heads]).mean(0)
+def answer(head: nn.Module, x: Tensor) -> np.ndarray:
+    return head(x)[:, 0].numpy()
 
 
 def agreement(said: np.ndarray, data: TrainingSet) -> tuple[float, float]:

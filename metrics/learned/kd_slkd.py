@@ -42,7 +42,7 @@ class KDSLKD:
         trained_on=("BIQ2021",),
         cite="after Sang et al. 2023, doi:10.1016/j.jvcir.2022.103708; docs/evaluators.md",
         license="Apache-2.0; see docs/evaluators.md for the data it learnt from",
-        note="Learnt from people's scores of photographs; on GAN restorations level with its control.",
+        note="Learnt from people's scores of photographs, and from kd-ysgan how restorations compare.",
     )
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:
