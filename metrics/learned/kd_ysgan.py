@@ -2,8 +2,8 @@
 
 Maps of a frozen EfficientNet-Lite0, of image and reference -> cascaded group attention -> difference -> encoder and
 decoder of a transformer -> score (metrics/evaluator/ysgan_net.py). Its labels were no person's: the mean of eleven
-metrics, half of it structure, three tenths learnt perception of differences, and a fifth the control ``ridge-efflite0``,
-which sees the image alone and learnt what people say of photographs. Range: the real line, not clipped; about 0 (worst)
+metrics, half of it structure, three tenths learnt perception of differences, and a fifth ``ridge-efflite0``, which sees
+the image alone and learnt what people say of photographs. Range: the real line, not clipped; about 0 (worst)
 to 1 (best), as its labels were scaled. Higher is better.
 
 Yan, Si: GAN image quality assessment method based on knowledge distillation. Printing and Digital Media Technology
