@@ -7,8 +7,6 @@ With ``bins`` the head gives a distribution over that many equal bins of [0,1], 
 ``moments`` it reads mean and deviation of every tap, at full and half size, and not the mean of the last tap alone; of
 a frozen backbone they can be stored. With ``late`` the deep half of the backbone exists twice: as published, for the
 image in full size, and one that learns, for the image in half size. Everything else never changes and can be stored.
-With ``fold`` the backbone's batch normalisation, as published, is folded into its convolutions before anything is
-learnt: what the head reads is the same, and a step of training the backbone takes two thirds of the time.
 """
 
 from __future__ import annotations
@@ -45,7 +43,6 @@ class Plain(Evaluator):
         late: bool = False,
         largest: int = 0,
         frozen: bool = False,
-        fold: bool = False,
         pretrained: bool = True,
     ) -> None:
         if role != "NR":
@@ -58,9 +55,8 @@ class Plain(Evaluator):
         self.head = regressor(inputs, hidden, bins or 1, dropout)
         self.drop = nn.Dropout(dropout if moments else 0.0)
         self.widths["sem"] = self.source.channels[-1]
-        if late or fold:
-            folded(self.backbone)
         if late:
+            folded(self.backbone)
             self.tuned = nn.ModuleList(deepcopy(self.source.second_half(self.backbone))).requires_grad_(True)
 
     @property
