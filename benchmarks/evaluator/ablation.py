@@ -177,15 +177,14 @@ def trained(*sources: Taught | Compared, seed: int) -> nn.Module:
         total = torch.zeros(())
         drawn = [rng.integers(0, len(s.x), BATCH).tolist() if isinstance(s, Taught) else s.draw(rng) for s in sources]
         said = head(torch.cat([s.x[rows] for s, rows in zip(sources, drawn)]))[:, 0].split([len(r) for r in drawn])
-        for n, (source, rows, found) in enumerate(zip(sources, drawn, said)):
+        for source, rows, found in zip(sources, drawn, said):
             y = source.y[rows]
             if isinstance(source, Compared):
                 ids = [{"dataset": "pool", "ref": source.data.samples[row].group} for row in rows]
                 total = total + WEIGHT * relative({"score": found}, Views(y=y, ids=ids))[0]
                 continue
             total = total + absolute({"score": found}, Views(y=y))[0].mean()
-            if n == 0:
-                total = total + 0.1 * linear({"score": found}, Views(y=y))[0]
+            total = total + 0.1 * linear({"score": found}, Views(y=y))[0]
         steps_of.zero_grad()
         total.backward()
         steps_of.step()
