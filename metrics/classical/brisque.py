@@ -9,8 +9,9 @@ Mittal, Moorthy, Bovik: No-reference image quality assessment in the spatial dom
 Image Processing 21(12), 2012. doi:10.1109/TIP.2012.2214050
 
 Protocol: gray .2989 R + .5870 G + .1140 B on 0-255, rounded; borders of the normalisation are continued
-with zeros; half size by antialiased bicubic interpolation (piq, which does this step in float32 whatever it
-is given); all else float64. The regression is the authors', trained on the human scores of the LIVE data
+with zeros; half size by antialiased bicubic interpolation, exact on whole numbers (matlab.py); float64; what
+rounding leaves on flat ground is 0 (scenes.py). Version 1 halved with piq, in float32, and let the rounding on
+flat ground decide about signs. The regression is the authors', trained on the human scores of the LIVE data
 base, so its agreement with LIVE is no test. Programs that derive from other ports of it carry other
 parameters and other ranges (OpenCV, and the package ``brisque``): their values differ by several units.
 """
@@ -22,10 +23,10 @@ from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 from ...bench.protocols import MetricInfo
-from ...bench.vision import load
 from ..inputs import single
 from .apply import each
 from .luma import gray
+from .matlab import half
 from .scenes import asymmetric_shape, gaussian, normalise, products, scales, symmetric_shape
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class BRISQUE:
         color="gray 0-255, rounded",
         cite="Mittal et al. 2012, doi:10.1109/TIP.2012.2214050",
         license="see the slot brisque/release-2011",
+        version=2,
         note="Trained on JPEG, JPEG 2000, noise, blur and fading; it knows nothing of GAN artefacts.",
     )
 
@@ -59,19 +61,18 @@ class BRISQUE:
 
         images = single("brisque", images, references, least=self.info.least, dtype=torch.float64)
         model = {key: torch.as_tensor(value).to(images) for key, value in arrays("brisque/release-2011").items()}
-        return each(lambda image: regression(statistics(image), model), images)
+        return each(lambda image: regression(statistics(gray(image)), model), images)
 
 
-def statistics(image: Tensor) -> Tensor:
-    """(1,3,H,W) in [0,1] -> (36,)."""
+def statistics(luma: Tensor) -> Tensor:
+    """(1,1,H,W) on the 0-255 scale -> (36,)."""
     import torch
 
-    luma = gray(image)
     window = gaussian(7, 7 / 6)
     parts = []
-    for half in (False, True):
-        if half:
-            luma = load("piq.functional").imresize(luma / 255, scale=0.5) * 255
+    for smaller in (False, True):
+        if smaller:
+            luma = half(luma)
         plane = normalise(luma, window, "constant")[0]
         parts += symmetric_shape(plane)
         for product in products(plane):

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, ClassVar
 from ...bench.protocols import MetricInfo
 from ..inputs import single
 from .apply import each
-from .matlab import gray, half, normalise
+from .matlab import gray, half
 from .niqe import features
-from .scenes import gaussian
+from .scenes import gaussian, normalise
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ Protocol: gray; borders of the normalisation continued with zeros; half size by 
 details of MATLAB's functions as in matlab.py; float64. The release hands its statistics to LIBSVM's programs as text,
 six decimals before and six digits after scaling, and so they are rounded here. Shortest side 16. Trained on the human
 scores of LIVE, so its agreement with LIVE is no test. On five TID2013 images with values of the release: 0.002 on
-three; 0.5 and 2.2 (3 %) on two with much flat ground, where MATLAB's value hangs on its rounding (``brisque``: 7.3).
+three; 0.5 and 2.2 (3 %) on two with much flat ground, where MATLAB's value hangs on its rounding.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, ClassVar
 from ...bench.protocols import MetricInfo
 from ..inputs import single
 from .apply import each
-from .matlab import gray, half, normalise
-from .scenes import asymmetric_shape, gaussian, products, scales, symmetric_shape
+from .brisque import statistics
+from .matlab import gray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,23 +58,6 @@ class BRISQUERelease:
         images = single(self.info.name, images, references, least=self.info.least, dtype=torch.float64)
         model = {key: torch.as_tensor(value).to(images) for key, value in arrays("brisque/release-2011").items()}
         return each(lambda image: regression(statistics(gray(image)), model), images)
-
-
-def statistics(luma: Tensor) -> Tensor:
-    """(1,1,H,W) on the 0-255 scale -> (36,)."""
-    import torch
-
-    window = gaussian(7, 7 / 6)
-    parts = []
-    for smaller in (False, True):
-        if smaller:
-            luma = half(luma)
-        plane = normalise(luma, window, "constant")[0]
-        parts += symmetric_shape(plane)
-        for product in products(plane):
-            shape, left, right = asymmetric_shape(product)
-            parts += [shape, scales(shape, left, right)[0], left.square(), right.square()]
-    return torch.cat(parts)
 
 
 def regression(features: Tensor, model: dict[str, Tensor]) -> Tensor:

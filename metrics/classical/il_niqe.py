@@ -11,7 +11,7 @@ Zhang, Zhang, Bovik: A feature-enriched completely blind image quality evaluator
 
 Protocol: RGB as 8-bit, brought to 524x524 whatever its size and shape (antialiased bicubic, clipped), so that 36 blocks
 always exist; Gaussian derivatives continued with zeros, other borders replicated; log-Gabor filters periodic; sample
-variances; float64; what rounding leaves of nothing is 0, as in matlab.py. A block without some statistic takes the mean
+variances; float64; what rounding leaves of nothing is 0, as in scenes.py. A block without some statistic takes the mean
 of the others. The authors' template of pristine photographs, from the slot. Shortest side 192: smaller images would be
 enlarged so much that all score as blurred. On five TID2013 images within 1.9 % of the official values.
 """
@@ -27,9 +27,9 @@ from ...bench.protocols import MetricInfo
 from ..inputs import single
 from .apply import each
 from .matfile import check_finite, variables
-from .matlab import NOTHING, normalise, resized
+from .matlab import resized
 from .niqe import features
-from .scenes import asymmetric_shape, gaussian, scales
+from .scenes import NOTHING, asymmetric_shape, gaussian, normalise, scales
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,6 +1,6 @@
 """What MATLAB's image functions compute, where the numbers of published programs depend on it.
 
-Four details decide how near one comes to values that other programs published:
+Three details decide how near one comes to values that other programs published:
 
 * *Gray* is not .2989 R + .5870 G + .1140 B but the first row of the inverse of MATLAB's YIQ matrix, whose further
   digits move a few pixels in a thousand by one level; of 8-bit images it is rounded, halves upwards.
@@ -8,11 +8,6 @@ Four details decide how near one comes to values that other programs published:
   stay exact.
 * *Halves* are rounded upwards, here in the side of the squares that large images are averaged over (planes.py) and in
   the number of blocks that DSS looks at; packages that call Python's ``round`` differ there.
-* *Nothing stays nothing*: on flat ground and on even slopes a pixel equals the mean of its window, and normalised it is
-  0. Computed in floating point it is 0 or about 1e-14 of either sign, as the rounding of the filter happens to fall,
-  and statistics that count the pixels on each side of zero take that for a side: where a third of an image is flat,
-  BRISQUE differs by 8 units between two orders of summation. MATLAB's own rounding is neither documented nor portable;
-  here what rounding leaves is set to 0, as exact arithmetic has it.
 """
 
 from __future__ import annotations
@@ -20,15 +15,12 @@ from __future__ import annotations
 from math import floor
 from typing import TYPE_CHECKING
 
-from . import scenes
 from .resize import resized
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 GRAY = (0.298936021293775, 0.587043074451121, 0.114020904255103)
-NOTHING = 1e-9
-"""Rounding leaves 1e-13 at most; whole numbers and a Gaussian window make nothing between."""
 
 
 def gray(images: Tensor) -> Tensor:
@@ -46,9 +38,3 @@ def half(plane: Tensor) -> Tensor:
     """(N,C,H,W) at half size; odd sides are rounded up."""
     height, width = plane.shape[2:]
     return resized(plane, -(-height // 2), -(-width // 2), 0.5)
-
-
-def normalise(luma: Tensor, window: Tensor, padding: str) -> Tensor:
-    """Mean-subtracted, contrast-normalised pixels as in scenes.py, with 0 for what rounding leaves of nothing."""
-    plane = scenes.normalise(luma, window, padding)
-    return plane.masked_fill(plane.abs() < NOTHING, 0)

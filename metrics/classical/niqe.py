@@ -9,11 +9,11 @@ Letters 20(3), 2013. doi:10.1109/LSP.2012.2227726
 
 Protocol: BT.601 luma 16-235, rounded, as papers on super-resolution compute it (``luma="gray"``: full-range
 gray, rounded, the authors' own program); rows and columns beyond a multiple of 96 are cut off; borders are
-replicated; half size by antialiased bicubic interpolation (piq, which does this step in float32 whatever it
-is given); every block counts, sharp or not; all else float64. The authors' pristine model. Blocks without
-contrast are left out; NaN where fewer than two remain. On flat ground, as compression leaves it, the last
-digits of sums decide about signs, and the value may move by percents (``niqe-release`` settles that). A
-shortest side of 192 makes four blocks: values of small images are coarse and higher.
+replicated; half size by antialiased bicubic interpolation, exact on whole numbers (matlab.py); every block
+counts, sharp or not; float64; what rounding leaves on flat ground is 0 (scenes.py). The authors' pristine
+model. Blocks without contrast are left out; NaN where fewer than two remain. A shortest side of 192 makes
+four blocks: values of small images are coarse and higher. Version 1 halved with piq, in float32, and let the
+rounding on flat ground decide about signs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 from ...bench.protocols import MetricInfo
-from ...bench.vision import load
 from ..inputs import crop, single
 from .apply import each
 from .luma import gray, studio
+from .matlab import half
 from .scenes import asymmetric_shape, normalise, products, scales
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class NIQE:
         color="luma BT.601 16-235",
         cite="Mittal et al. 2013, doi:10.1109/LSP.2012.2227726",
         license="see the slot niqe/pristine-live",
+        version=2,
         note="Tends to prefer the crisp outputs of GANs even to originals; coarse below 400 pixels.",
     )
 
@@ -88,8 +89,7 @@ def statistics(luma: Tensor, window: Tensor) -> Tensor:
     parts = []
     for side in (BLOCK, BLOCK // 2):
         if side != BLOCK:
-            # On [0,1] and back, because that is the range the resizer is written for.
-            luma = load("piq.functional").imresize(luma / 255, scale=0.5) * 255
+            luma = half(luma)
         plane = normalise(luma, window, "replicate")[0, 0]
         blocks = plane.unfold(0, side, side).unfold(1, side, side).reshape(-1, side, side)
         parts.append(features(blocks))

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, ClassVar
 from ...bench.protocols import MetricInfo
 from ..inputs import single
 from .apply import each
-from .matlab import gray, half, normalise
+from .matlab import gray, half
 from .niqe import BLOCK, features
-from .scenes import gaussian
+from .scenes import gaussian, normalise
 
 if TYPE_CHECKING:
     from torch import Tensor

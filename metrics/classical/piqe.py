@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, ClassVar
 from ...bench.protocols import MetricInfo
 from ..inputs import single
 from .apply import each
-from .matlab import gray, normalise
-from .scenes import gaussian
+from .matlab import gray
+from .scenes import gaussian, normalise
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,6 +3,12 @@
 Photographs, normalised locally, have nearly Gaussian pixels, and products of neighbours follow a skewed
 bell curve; distortions change the shape of both. The two metrics differ in what they make of the shapes.
 
+*Nothing stays nothing*: on flat ground and on even slopes a pixel equals the mean of its window, and normalised it is
+0. Computed in floating point it is 0 or about 1e-14 of either sign, as the rounding of the filter happens to fall on
+this or that processor, and statistics that count the pixels on each side of zero take that for a side: where a third
+of an image is flat, BRISQUE differs by 8 units between two orders of summation. What rounding leaves is set to 0 here,
+as exact arithmetic has it.
+
 Sources: Mittal, Moorthy, Bovik 2012, doi:10.1109/TIP.2012.2214050 (normalisation and fits, equations 1-16);
 Sharifi, Leon-Garcia 1995, doi:10.1109/76.370124 (generalised Gaussian by moments); Lasmar, Stitou,
 Berthoumieu 2009, doi:10.1109/ICIP.2009.5414404 (its asymmetric form). The shape parameter is looked up on
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Offsets (rows, columns) of the four neighbours that pixels are multiplied with."""
+NOTHING = 1e-9
+"""Rounding leaves 1e-13 at most; whole numbers and a Gaussian window make nothing between."""
 
 
 @cache
@@ -45,7 +53,7 @@ def normalise(luma: Tensor, window: Tensor, padding: str) -> Tensor:
     """Mean-subtracted, contrast-normalised pixels: (x - m) / (s + 1), m and s in a Gaussian window.
 
     Args:
-        luma: (N,1,H,W) on the 0-255 scale.
+        luma: (N,1,H,W) on the 0-255 scale, float64.
         window: (k,k), k odd, sum 1.
         padding: how the border is continued: ``replicate`` or ``constant`` (zeros).
     """
@@ -59,7 +67,8 @@ def normalise(luma: Tensor, window: Tensor, padding: str) -> Tensor:
 
     middle = mean(luma)
     spread = (mean(luma.square()) - middle.square()).abs().sqrt()
-    return (luma - middle) / (spread + 1)
+    done = (luma - middle) / (spread + 1)
+    return done.masked_fill(done.abs() < NOTHING, 0)
 
 
 def gaussian(side: int, sigma: float) -> Tensor:

@@ -30,7 +30,7 @@ from ganiq.bench import registry, weights
 from ganiq.bench.vision import load
 from ganiq.metrics.classical import brisque_matlab, brisque_release, il_niqe, matlab, niqe_matlab, niqe_release, piqe
 from ganiq.metrics.classical.matfile import fields
-from ganiq.metrics.classical.scenes import gaussian
+from ganiq.metrics.classical.scenes import gaussian, normalise
 from ganiq.metrics.learned import clip_iqa
 from PIL import Image
 from scipy.io import savemat
@@ -83,9 +83,12 @@ def test_official_values(
 
 
 def test_release_protocols_are_nearer_than_the_common_ones(distorted: Tensor, official: dict[str, list[float]]) -> None:
-    """What another gray, single precision and rounding on flat ground are worth."""
-    for release, common, row in (("niqe-release", "niqe", "niqe"), ("brisque-release", "brisque", "brisque")):
-        near, far = (np.abs(np.array(score(n, distorted)) - official[row]) for n in (release, common))
+    """What another luma or gray is worth; of BRISQUE on the three images with little flat ground."""
+    for release, common, row, count in (
+        ("niqe-release", "niqe", "niqe", 5),
+        ("brisque-release", "brisque", "brisque", 3),
+    ):
+        near, far = (np.abs(np.array(score(n, distorted)) - official[row])[:count] for n in (release, common))
         assert near.max() < far.max() / 3
 
 
@@ -117,12 +120,12 @@ def test_nothing_stays_nothing_where_rounding_would_decide() -> None:
     window = gaussian(7, 7 / 6)
     image = torch.full((1, 1, 30, 40), 201.0, dtype=torch.float64)
     image[..., 20:] = 90
-    done = matlab.normalise(image, window, "replicate")
+    done = normalise(image, window, "replicate")
     assert bool((done[..., :17] == 0).all())
     assert bool((done[..., 23:] == 0).all())
     assert float(done[..., 17:23].abs().min()) > 1e-6
     slope = torch.arange(40, dtype=torch.float64).expand(1, 1, 30, 40) * 3 + 7
-    assert bool((matlab.normalise(slope, window, "replicate")[..., 3:-3] == 0).all())
+    assert bool((normalise(slope, window, "replicate")[..., 3:-3] == 0).all())
 
 
 # --------------------------------------------------------------------------------- NIQE
@@ -195,7 +198,7 @@ def test_brisque_matlab_takes_scales_where_the_release_takes_variances() -> None
     inner = luma[..., 16:-16, 16:-16]  # whatever: both are asked for the same pixels
     ours, release = brisque_matlab.statistics(inner), brisque_release.statistics(inner)
     assert ours.shape == release.shape == (36,)
-    plane = matlab.normalise(inner, gaussian(7, 7 / 6), "replicate")[0]
+    plane = normalise(inner, gaussian(7, 7 / 6), "replicate")[0]
     product = plane * plane.roll((0, 1), dims=(1, 2))
     left = float(product[product < 0].square().mean().sqrt())
     shape = float(ours[2])

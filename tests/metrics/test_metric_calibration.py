@@ -63,9 +63,9 @@ def scores(text: str, tid: tuple[Tensor, Tensor]) -> np.ndarray:
 def test_official_brisque(tid: tuple[Tensor, Tensor], official: dict[str, list[float]]) -> None:
     errors = np.abs(scores("brisque", tid) - official["brisque"])
     assert (errors[:2] < 0.005).all()
-    assert (errors[2:4] < 0.25).all()
-    # Blocks of noise on flat ground: the sign of products that are zero up to rounding decides.
-    assert errors[4] < 8
+    assert errors[2] < 0.05
+    # Flat ground: there the official value counts the signs of what rounding left of zero; ours does not.
+    assert (errors[3:] < (0.61, 2.3)).all()
 
 
 def test_colour_protocol_of_official_ssim(tid: tuple[Tensor, Tensor], official: dict[str, list[float]]) -> None:

@@ -169,6 +169,12 @@ def _normalised(plane: np.ndarray, mode: str) -> np.ndarray:
     return np.where(abs(done) < 1e-9, 0, done)
 
 
+def nothing(image: Tensor) -> bool:
+    """Whether any pixel of the gray image, or of half its size, is the mean of its window."""
+    plane = gray(image, matlab=False)
+    return any((_normalised(size, "constant") == 0).any() for size in (plane, _half(plane)))
+
+
 def _asymmetric(values: np.ndarray) -> tuple[float, float, float]:
     """Shape, and the deviations left and right of zero."""
     left, right = (math.sqrt(np.mean(side**2)) for side in (values[values < 0], values[values > 0]))
@@ -238,9 +244,9 @@ def niqe_matlab(case: Case) -> float:
     return _niqe(gray(case.image), *module.model())
 
 
-def brisque_release(case: Case) -> float:
-    """With the rounding of LIBSVM's text files."""
-    found, plane = [], gray(case.image)
+def _brisque(plane: np.ndarray) -> list[float]:
+    """What BRISQUE takes of an image."""
+    found = []
     for size in (1, 2):
         plane = _half(plane) if size == 2 else plane
         done = _normalised(plane, "constant")
@@ -249,6 +255,18 @@ def brisque_release(case: Case) -> float:
         for product in _products(done):
             shape, left, right = _asymmetric(product)
             found += [shape, _scaled(shape, left, right)[0], left**2, right**2]
+    return found
+
+
+def brisque(case: Case) -> float:
+    model = {key: np.asarray(value) for key, value in weights.arrays("brisque/release-2011").items()}
+    found = np.array(_brisque(gray(case.image, matlab=False)))
+    return _machine(model, 2 * (found - model["min"]) / (model["max"] - model["min"]) - 1)
+
+
+def brisque_release(case: Case) -> float:
+    """With the rounding of LIBSVM's text files."""
+    found = _brisque(gray(case.image))
     model = {key: np.asarray(value) for key, value in weights.arrays("brisque/release-2011").items()}
     found = np.array([float(f"{value:.6f}") for value in found])
     found = -1 + 2 * (found - model["min"]) / (model["max"] - model["min"])

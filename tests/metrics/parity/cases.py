@@ -162,6 +162,13 @@ def _gray(cases: list[Case]) -> list[Case]:
     return [Case(case.name, turned(case.image), turned(case.reference), case.published) for case in cases]
 
 
+def _rough(gray: list[Case]) -> list[Case]:
+    """Those where no pixel equals the mean around it: elsewhere programs that keep what rounding leaves differ."""
+    from .again import nothing
+
+    return [case for case in gray if not nothing(case.image)]
+
+
 def crops() -> list[Tensor]:
     """Five 288x288 crops of photographs inside scikit-image and scikit-learn."""
     places = {
@@ -180,14 +187,20 @@ def crops() -> list[Tensor]:
 
 
 def _crops() -> list[Case]:
-    """All five in one case: as they are, and reduced to a quarter and enlarged again by Pillow's bicubic filter."""
+    """All five in one case."""
+    whole = torch.cat(crops())
+    return [Case("original", whole, whole)]
+
+
+def _enlarged() -> list[Case]:
+    """All five in one case, reduced to a quarter and enlarged again by Pillow's bicubic filter."""
     whole = crops()
     small = []
     for image in whole:
         pixels = Image.fromarray((image[0] * 255).round().byte().permute(1, 2, 0).numpy())
         pixels = pixels.resize((72, 72), Image.Resampling.BICUBIC).resize((288, 288), Image.Resampling.BICUBIC)
         small.append(subjects.tensor(pixels))
-    return [Case("bicubic", torch.cat(small), torch.cat(whole)), Case("original", torch.cat(whole), torch.cat(whole))]
+    return [Case("bicubic", torch.cat(small), torch.cat(whole))]
 
 
 # --------------------------------------------------------------------------------- published values
@@ -298,7 +311,10 @@ SETS: dict[str, tuple[str, Callable[[], list[Case]]]] = {
     "small": ("the texture at 96x97, 61x80 and 33x41", lambda: _named(waves, SMALL, 2)),
     "photographs": ("three photographs of scikit-image, 208x196: blur, noise, JPEG, three strengths", _photographs),
     "three photographs": ("one of each distortion, of medium strength", lambda: _photographs()[3:6]),
-    "photographs, gray": ("the same in gray", lambda: _gray(_photographs())),
+    "nowhere flat": (
+        "of the photographs and the texture, in gray, those where no pixel equals the mean around it",
+        lambda: _rough(_gray(_photographs() + _named(waves, SIZES, 1))),
+    ),
     "edges": ("photographs made dark, saturated, gray, and with black bars", _edges),
     "blank": ("black, white, mid-gray and one colour, each for three photographs", _blank),
     "640 pixels": ("the texture at 640x656, where halves are rounded", lambda: _named(waves, ((640, 656),), 3)),
@@ -308,6 +324,7 @@ SETS: dict[str, tuple[str, Callable[[], list[Case]]]] = {
     "pictures": ("gray waves, an edge and noise, 32x32 to 66x141", _pictures),
     "patterns": ("gray levels by formulas, 34x34 to 300x260", _patterns),
     "five crops": ("288x288 crops of photographs of scikit-image and scikit-learn; mean over five", _crops),
+    "five crops, enlarged": ("the same, reduced to a quarter and enlarged again by Pillow's bicubic filter", _enlarged),
     "TID2013": ("five pairs of TID2013, 512x384, with values of official programs", _tid),
     "TID2013, gray": ("the same, given to ganiq in gray", lambda: _gray(_tid())),
     "features": ("4,300 features of 24 dimensions against as many", _features),
