@@ -181,6 +181,8 @@ def fill(network: Any, path: Path) -> Any:
     wide |= {n: v for n, v in own.items() if not v.numel()}  # empty tensors are not stored
     device = next((v.device for v in own.values()), None)
     load_strict(network, {n: v.to(device) for n, v in wide.items()} if device else wide, name=path.name)
+    if hasattr(network, "filled"):
+        network.filled = hashlib.sha256(data).hexdigest()
     return network
 
 

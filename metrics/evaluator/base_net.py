@@ -51,6 +51,8 @@ class Evaluator(nn.Module):
         self.widths: dict[str, int] = {f"bb.l{i}": c for i, c in enumerate(self.source.channels, 1)}
         """Channels of what the trace holds, for adapters."""
         self.pretrained = pretrained
+        self.filled = ""
+        """sha256 of the file whose values took the place of those it was built with; part of ``trunk``."""
         self.largest = 0
         """Side up to which images are seen whole, and larger ones in as many crops as cover them; 0: the crops are of
         the training's size."""
@@ -64,14 +66,15 @@ class Evaluator(nn.Module):
         """Identity of everything ``extract`` depends on; empty if it changes in training."""
         if any(p.requires_grad for p in self.backbone.parameters()):
             return ""
-        return f"{self.source.name}:{self.published}:{self.cap}{'+spread' * self.spread}:{self.preparation}"
+        return f"{self.source.name}:{self.weights}:{self.cap}{'+spread' * self.spread}:{self.preparation}"
 
     @property
-    def published(self) -> str:
-        """Digest of the backbone's published weights."""
+    def weights(self) -> str:
+        """What tells the backbone's weights from others: the digest of the published ones, or of a file. A file rounds
+        them to half precision, and features of the two differ in the third digit."""
         from ...bench.weights import digest_of
 
-        return digest_of(self.source.slot) if self.pretrained else "random"
+        return self.filled or (digest_of(self.source.slot) if self.pretrained else "random")
 
     @property
     def borrowed(self) -> dict[str, str]:

@@ -64,7 +64,7 @@ class Plain(Evaluator):
         """Where moments of a frozen backbone are read, of these."""
         if not self.moments or not super().trunk:
             return super().trunk
-        return f"{self.source.name}:{self.published}:{'late' if self.late else 'moments'}:{','.join(map(str, SCALES))}"
+        return f"{self.source.name}:{self.weights}:{'late' if self.late else 'moments'}:{','.join(map(str, SCALES))}"
 
     def extract(self, images: Tensor) -> list[Tensor]:
         """With ``moments``: they, as (N,C,1,1). With ``late``: the second map at half size, then all moments but the

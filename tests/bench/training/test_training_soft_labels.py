@@ -13,7 +13,7 @@ from ganiq.bench import stats
 from ganiq.bench.datasets import load as read_set
 from ganiq.bench.errors import IntegrityError, UsageError
 from ganiq.bench.progress import Silent
-from ganiq.bench.training import commands, data, export, labels, optim, seam, splits, trainer
+from ganiq.bench.training import cache, commands, data, export, labels, optim, seam, splits, trainer
 from ganiq.bench.training import recipe as recipes
 from ganiq.bench.training.beside import Beside, entries
 from ganiq.bench.training.data import TrainingSet
@@ -543,6 +543,23 @@ def test_files_hold_half_precision_and_the_network_what_the_file_holds(
     assert theirs.tolist() == pytest.approx(ours.tolist(), rel=1e-5, abs=1e-3)
     back = export.fill(seam.network(recipe.student.options), path)
     assert predict(back, recipe.student, loader) == pytest.approx(predict(network, recipe.student, loader), abs=1e-7)
+
+
+def test_features_of_a_file_are_not_taken_for_those_of_the_published_weights(given: TrainingSet, tmp_path) -> None:
+    """The file rounds them; a store of features made of both would hold neither."""
+    student = {"net": "slkd", "role": "NR", "moments": True, "frozen": True, "hidden": 16, "pretrained": False}
+    recipe = recipes.build(
+        document(teacher=None, student=student, stages=[{"name": "a", "epochs": 1, "terms": [REG]}])
+    )  # fmt: skip
+    network = seam.network(recipe.student.options)
+    names = [cache.trunk_of(network)]
+    path = tmp_path / "x.safetensors"
+    export.write(
+        path, network, recipe, recipe.student, labels.Scaler("min-max", 1.0, 0.0, 1, ""), splits.make(given), [given]
+    )
+    names += [cache.trunk_of(export.fill(seam.network(recipe.student.options), path)) for _ in range(2)]
+    assert names[0] != names[1] == names[2]
+    assert names[0] == cache.trunk_of(seam.network(recipe.student.options))
 
 
 def test_what_half_precision_cannot_hold_is_refused() -> None:
