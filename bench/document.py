@@ -127,6 +127,7 @@ class DatasetCard(TypedDict):
     n_items: int
     n_outputs: int
     n_references: int
+    """0 where no image has one and all show different things."""
     n_generators: int
     score: ScoreInfo | None
     notes: list[str]

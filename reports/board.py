@@ -147,7 +147,7 @@ def sentence(board: Leaderboard, metrics: Sequence[MetricRow]) -> list[tuple[str
         out.append((f"; no tiers: {clean(ranking['reason'] or 'the metrics were not tested', 300)}. ", False))
     said = f"{_count(len(valued), 'metric')} compared by {HEADLINES[settings['headline']]}"
     if any(row[settings["headline"]]["low"] is not None for row in valued):
-        groups = ranking["n_groups"] or board["dataset"]["n_references"]
+        groups = ranking["n_groups"] or board["dataset"]["n_references"] or board["dataset"]["n_outputs"]
         unit = "reference" if groups < board["dataset"]["n_outputs"] else "independent image"
         said += f"; {settings['level']:.0%} intervals over {_count(groups, unit)}"
     else:

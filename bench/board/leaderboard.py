@@ -189,6 +189,8 @@ def _card(manifest: Manifest) -> DatasetCard:
     outputs = [i for i in manifest.items if i.role == "output"]
     scale = manifest.scale if _judged(manifest) else None
     scored = [i for i in outputs if i.score is not None]
+    contents = {i.group for i in outputs}
+    alone = len(contents) == len(outputs) and not any(i.reference for i in outputs)
     shares: dict[str, float] = {}
     if scale is not None and scale.kind != "severity" and len(scored) > 2:
         y = np.array([i.score for i in scored], float)
@@ -197,7 +199,10 @@ def _card(manifest: Manifest) -> DatasetCard:
         if len(set(groups.tolist())) > 1 and float(np.ptp(y)) > 0:
             names = {"groups": "reference", "generators": "generator"}
             found = stats.shares(y, groups, generators)
-            shares = {names[k]: float(f"{v:.6g}") for k, v in found.items() if np.isfinite(v)}
+            told = {names[k]: v for k, v in found.items() if np.isfinite(v)}
+            if len(set(groups.tolist())) == len(groups):  # then all of it does, whatever the scores
+                told.pop("reference", None)
+            shares = {name: float(f"{v:.6g}") for name, v in told.items()}
     return {
         "name": manifest.name,
         "title": manifest.title or manifest.name,
@@ -207,7 +212,7 @@ def _card(manifest: Manifest) -> DatasetCard:
         "cite": manifest.cite,
         "n_items": len(manifest.items),
         "n_outputs": len(outputs),
-        "n_references": len({i.group for i in outputs}),
+        "n_references": 0 if alone else len(contents),
         "n_generators": len({i.generator for i in outputs if i.generator}),
         "score": {
             "kind": scale.kind,
@@ -636,7 +641,9 @@ def _sets(document: Leaderboard, inputs: Inputs) -> None:
 def _subtitle(document: Leaderboard) -> str:
     card = document["dataset"]
     kind = card["score"]["kind"] if card["score"] else "no"
-    parts = [_counted(card["n_outputs"], "image"), _counted(card["n_references"], "reference")]
+    parts = [_counted(card["n_outputs"], "image")]
+    if card["n_references"]:
+        parts.append(_counted(card["n_references"], "reference"))
     if card["n_generators"]:
         parts.append(_counted(card["n_generators"], "generator"))
     computed = _counted(sum(1 for r in document["metrics"] if r["status"] == "ok"), "metric")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..training.likeness import NEAR
-
 MOST = 0.01
 """Share of the images up to which a metric keeps its rank: known by heart, they lift a correlation by 0.01 at most."""
 CONTENTS = 2
@@ -55,7 +53,4 @@ class Overlap:
         contents = f"{self.contents:,} content{'s' * (self.contents != 1)}"
         learnt = "" if self.people else ", though on nobody's scores"
         end = "its numbers are not zero-shot here, and it has no rank" if lost else "too few to cost it its rank"
-        return (
-            f"{images}, of {contents}, show pictures that it was trained on{learnt}: they or their references are the "
-            f"same or nearly so ({NEAR} of 64 bits of a perceptual hash at most); {end}"
-        )
+        return f"{images}, of {contents}, show pictures that it was trained on{learnt}; {end}"

@@ -239,6 +239,10 @@ def test_no_reference_set_shows_full_reference_metrics_as_not_applicable(tmp_pat
     assert row(outcome, "psnr")["status"] == "not-applicable"
     assert "E-SKIP-REFERENCE" in row(outcome, "psnr")["reason"]
     assert row(outcome, "tv")["n_used"] == 54
+    card = outcome.leaderboard["dataset"]
+    assert card["n_references"] == 0
+    assert "reference" not in card["shares"]  # every image stands alone: all of the variance, of whatever scores
+    assert "reference" not in outcome.leaderboard["subtitle"]
     default = go(data, tmp_path / "default", ("default",))
     assert {r["needs"] for r in default.leaderboard["metrics"]} == {"image"}
 

@@ -281,6 +281,29 @@ def test_it_fits_and_is_not_blank(driver: Any, plain: str, width: int, theme: st
         assert ink > 0.005 * width * 3000
 
 
+@pytest.mark.parametrize("width", [390, 500, 900, 1600])
+def test_no_cell_runs_into_its_neighbour(driver: Any, tmp_path: Path, width: int) -> None:
+    """Also where a metric has badges and a reason for having no rank."""
+    document = sample.write(tmp_path)
+    first = document["metrics"][0]
+    first["badges"] = ["trained on BIQ2021", "trained on these images"]
+    first["reason"] = "37 of 40 images show pictures that it was trained on; its numbers are not zero-shot here"
+    (tmp_path / "leaderboard.json").write_text(json.dumps(document))
+    inputs = read(tmp_path)
+    (tmp_path / "index.html").write_text(page.html(inputs, page.Parts(inputs), []), encoding="utf-8")
+    _open(driver, (tmp_path / "index.html").as_uri(), width=width)
+    found = driver.execute_script("""
+      const bad = [];
+      for (const cell of document.querySelectorAll('table th, table td')) {
+        const right = cell.getBoundingClientRect().right + 1;
+        for (const e of cell.querySelectorAll('.why, .ttl, .badge, .ci'))
+          if (e.getClientRects().length && e.getBoundingClientRect().right > right)
+            bad.push([e.className, e.textContent.slice(0, 30)]);
+      }
+      return bad;""")
+    assert found == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_has_contrast(driver: Any, plain: str, theme: str) -> None:
     """WCAG AA: 4.5 to 1 for body, captions, headers, and the darkest cells of the heat maps."""
