@@ -37,6 +37,8 @@ BEST = {"psnr": math.inf, "psnr-y": math.inf, "ssimulacra2": 100.0}
 """Values of identical images where they are neither 0 (lower is better) nor 1 (higher is better)."""
 DRAWING = ("lpips-alex", "st-lpips-alex", "pieapp")
 """Building these draws random numbers of its own; the VGG networks do it alike and are slow to build."""
+HEAVY = {"il-niqe": ("answer", "determinism", "odd-sizes")}
+"""Seconds for any image, as it resizes all: the properties that the default run tries; the slow one tries all."""
 EXCEPTIONS = {
     ("piqe", "direction"): "growing noise",
     ("kd-slkd", "direction"): "growing blur",
@@ -47,8 +49,17 @@ EXCEPTIONS = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every property of the shipped suite with every metric it suits."""
     if "wanted" in metafunc.fixturenames:
-        pairs = [(name, wanted) for name in registry.metrics.builtin for wanted in suited(case_of(name))]
-        metafunc.parametrize(("name", "wanted"), pairs, ids=[f"{name}-{wanted.name}" for name, wanted in pairs])
+        metafunc.parametrize(
+            ("name", "wanted"),
+            [
+                pytest.param(
+                    name, wanted, id=f"{name}-{wanted.name}",
+                    marks=[pytest.mark.slow] * (wanted.name not in HEAVY.get(name, (wanted.name,))),
+                )
+                for name in registry.metrics.builtin
+                for wanted in suited(case_of(name))
+            ],
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

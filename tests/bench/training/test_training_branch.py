@@ -34,6 +34,7 @@ def small(epochs: tuple[int, int] = (2, 1), pretrained: bool = False, **stage: A
     document["views"] |= {"crop": SIDE, "flips": False, "turns": False}
     for which in ("teacher", "student"):
         document[which] |= {"backbone": "lite0", "jnd": "none", "pretrained": pretrained}
+        document[which] |= {"side": 6, "ffn": 128}  # fewer tokens: attention takes most of the time
     for count, own in zip(epochs, document["stages"]):
         own |= {"epochs": count, "batch": 8, "lr": 2e-3, "warmup": 0.1, "keep": "last", **stage}
     document["stages"][0]["terms"] = [FIT]

@@ -20,7 +20,10 @@ from torch import Tensor
 NAMES = ("I03", "I04", "I06", "I08", "I19")
 SIZES = ((288, 288), (163, 205), (390, 401), (523, 400))
 SMALL = ((96, 97), (61, 80), (33, 41))
-QUICK = {"large": "", "photographs": "three photographs"}
+QUICK = {
+    "large": "", "photographs": "three photographs", "waves": "odd waves", "unrelated": "odd noise",
+    "blank": "blank once",
+}  # fmt: skip
 """What the default run of the tests has in place of a set: nothing, or a part of it."""
 
 
@@ -307,7 +310,9 @@ def _few() -> list[Case]:
 
 SETS: dict[str, tuple[str, Callable[[], list[Case]]]] = {
     "waves": ("a texture with noise, 288x288 to 523x400, odd sizes too", lambda: _named(waves, SIZES, 1)),
+    "odd waves": ("of these the one of 163x205", lambda: _named(waves, SIZES[1:2], 1)),
     "unrelated": ("two images of pure noise, the same sizes", lambda: _named(unrelated, SIZES, 1)),
+    "odd noise": ("of these the one of 163x205", lambda: _named(unrelated, SIZES[1:2], 1)),
     "small": ("the texture at 96x97, 61x80 and 33x41", lambda: _named(waves, SMALL, 2)),
     "photographs": ("three photographs of scikit-image, 208x196: blur, noise, JPEG, three strengths", _photographs),
     "three photographs": ("one of each distortion, of medium strength", lambda: _photographs()[3:6]),
@@ -317,6 +322,7 @@ SETS: dict[str, tuple[str, Callable[[], list[Case]]]] = {
     ),
     "edges": ("photographs made dark, saturated, gray, and with black bars", _edges),
     "blank": ("black, white, mid-gray and one colour, each for three photographs", _blank),
+    "blank once": ("of these those for the first photograph", lambda: _blank()[::3]),
     "640 pixels": ("the texture at 640x656, where halves are rounded", lambda: _named(waves, ((640, 656),), 3)),
     "near": ("photographs off by one level: in one value, in 1 % of them, in one channel", _near),
     "large": ("the photographs at 512x512", lambda: _photographs(512, 512)),
