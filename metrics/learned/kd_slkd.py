@@ -42,7 +42,8 @@ class KDSLKD:
         trained_on=("BIQ2021",),
         cite="after Sang et al. 2023, doi:10.1016/j.jvcir.2022.103708; docs/evaluators.md",
         license="Apache-2.0; see docs/evaluators.md for the data it learnt from",
-        note="Learnt from people's scores of photographs, and from kd-ysgan how restorations compare.",
+        note="Learnt from people's scores of photographs, and from kd-ysgan how restorations compare; finds the "
+        "strongest blur a little better than strong blur.",
     )
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:

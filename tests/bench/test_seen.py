@@ -21,26 +21,12 @@ from ganiq.bench.datasets import load
 from ganiq.bench.protocols import MetricInfo
 from ganiq.bench.sweep import build
 from ganiq.bench.training.likeness import phash
+from pictures import SIDE, picture
 from PIL import Image
 
-REFERENCES, LEVELS, SIDE = 9, 3, 72
+REFERENCES, LEVELS = 9, 3
 SLOT = "evaluator/kd-slkd"
 METRICS = ("psnr", "gmsd", "learnt")
-
-
-def picture(seed: int) -> np.ndarray:
-    """(SIDE, SIDE, 3): waves and patches, another content for every seed."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
-    pixels = rng.normal(0, 0.2, (SIDE, SIDE, 3))
-    for _ in range(5):
-        fy, fx, phase = rng.uniform(-9, 9), rng.uniform(-9, 9), rng.uniform(0, 6)
-        pixels += np.sin(2 * np.pi * (fy * y + fx * x) + phase)[..., None] * rng.uniform(-1, 1, 3)
-    for _ in range(7):
-        top, left = rng.integers(0, SIDE - 12, 2)
-        pixels[top : top + rng.integers(5, 30), left : left + rng.integers(5, 30)] += rng.uniform(-3, 3, 3)
-    low, high = pixels.min(), pixels.max()
-    return np.rint(255 * (pixels - low) / (high - low)).astype(np.uint8)
 
 
 PICTURES = [picture(n) for n in range(REFERENCES)]

@@ -11,8 +11,9 @@ import pytest
 import smoke_cases
 from ganiq.bench.training import data as training_data
 from ganiq.bench.training import recipe as recipes
+from pictures import SIDE, picture
 from PIL import Image
-from training_cases import SIDE, Make, document, picture, worse
+from training_cases import Make, document, worse
 
 
 @pytest.fixture(scope="session")

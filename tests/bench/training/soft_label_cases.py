@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from ganiq.bench.training.data import Sample, TrainingSet
 from ganiq.bench.training.pixels import Pixels
+from pictures import picture
 from PIL import Image
-from training_cases import picture, worse
+from training_cases import worse
 
 SHOWN: list[dict[str, Any]] = []
 """Of every call of ``watched``: keys, references, labels, whose they are, and which count."""

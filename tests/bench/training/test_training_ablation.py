@@ -17,9 +17,10 @@ from ganiq.bench.errors import IntegrityError, UsageError
 from ganiq.bench.progress import Silent
 from ganiq.bench.training import commands, export, feeding, protocol, splits, trainer
 from ganiq.bench.training import recipe as recipes
+from pictures import picture
 from soft_label_cases import SHOWN, folder_of, people_of, pool_of, watch
 from test_training_loop import toml
-from training_cases import HINT, REG, SCORE, document, picture, worse
+from training_cases import HINT, REG, SCORE, document, worse
 from typer.testing import CliRunner
 
 REFERENCES, LEVELS, JUDGED = 14, 6, 12

@@ -22,7 +22,7 @@ from ganiq.bench.training.predict import predict
 from ganiq.bench.weights import BadWeights
 from ganiq.bench.weights.load import tensors_from
 from ganiq.metrics.evaluator.branch_net import Branch
-from training_cases import SIDE
+from pictures import SIDE
 
 SLOT = "dinov2s/focus"
 FIT = {"loss": "reg", "options": {"kind": "mse"}}

@@ -17,8 +17,8 @@ from ganiq.bench.training.data import TrainingSet
 from ganiq.bench.training.loader import Loader
 from ganiq.bench.training.predict import predict
 from ganiq.metrics.evaluator.predictor import crops as of_predictor
+from pictures import picture
 from soft_label_cases import folder_of
-from training_cases import picture
 
 SIDE = 48
 

@@ -12,8 +12,9 @@ import pytest
 from ganiq.bench.errors import IntegrityError, UsageError
 from ganiq.bench.training import beside, crops, labels, likeness, redistort, samplers, splits
 from ganiq.bench.training.data import load as load_manifest
+from pictures import picture
 from PIL import Image
-from training_cases import picture, worse
+from training_cases import worse
 
 
 def test_pixels_are_decoded_once_and_found_again(waves, given, home) -> None:

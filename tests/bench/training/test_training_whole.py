@@ -21,8 +21,9 @@ from ganiq.metrics.evaluator.moments import LEAST
 from ganiq.metrics.evaluator.predictor import Predictor
 from ganiq.metrics.evaluator.predictor import crops as of_predictor
 from ganiq.metrics.evaluator.predictor import frame as of_image
+from pictures import picture
 from soft_label_cases import folder_of
-from training_cases import REG, document, picture
+from training_cases import REG, document
 
 LARGEST = 96
 NETWORK = {"net": "slkd", "role": "NR", "moments": True, "late": True, "largest": LARGEST, "hidden": 8}
