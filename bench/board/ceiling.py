@@ -39,7 +39,7 @@ def ceiling(manifest: Manifest, frame: Frame, index: np.ndarray) -> Ceiling | No
 
 
 def _asked_again(draws: np.ndarray, frame: Frame) -> Ceiling:
-    known = np.isfinite(draws).all(axis=0)
+    known = np.asarray(np.isfinite(draws).all(axis=0))
     rows, again = frame.rows(known), frame.sign * draws[:, known]
     truth = rows.oriented
 

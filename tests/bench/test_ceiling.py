@@ -20,6 +20,11 @@ from scipy.stats import pearsonr, spearmanr
 NAMES = "abcdef"
 
 
+def of(coefficient: Any, first: np.ndarray, second: np.ndarray) -> float:
+    """A correlation by SciPy."""
+    return float(coefficient(first, second).statistic)
+
+
 def rated(folder: Path, noise: float, better: str = "higher") -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     """(leaderboard, scores, draws) of six generators on ten references; draws scatter around the scores."""
     rng = np.random.default_rng(0)
@@ -34,9 +39,9 @@ def rated(folder: Path, noise: float, better: str = "higher") -> tuple[dict[str,
 def test_people_asked_again(better: str, tmp_path: Path) -> None:
     board, scores, draws = rated(tmp_path, 0.8, better)
     found = board["ceiling"]
-    inside = [np.mean([spearmanr(d[:, r], scores[:, r]).statistic for r in range(10)]) for d in draws]
-    over = [spearmanr(d.ravel(), scores.ravel()).statistic for d in draws]
-    straight = [pearsonr(d.ravel(), scores.ravel()).statistic for d in draws]
+    inside = [np.mean([of(spearmanr, d[:, r], scores[:, r]) for r in range(10)]) for d in draws]
+    over = [of(spearmanr, d.ravel(), scores.ravel()) for d in draws]
+    straight = [of(pearsonr, d.ravel(), scores.ravel()) for d in draws]
     for name, values in (("srocc_within", inside), ("srocc_pooled", over), ("plcc_raw", straight)):
         cell = found[name]
         assert cell["value"] == pytest.approx(np.mean(values), rel=1e-5)
@@ -81,7 +86,7 @@ def test_votes_nobody_published_are_simulated(spread: float) -> None:
     found = ceiling(manifest, frame, index)
     assert found is not None
     truth, ratings = stats.elo_votes(spread, 30, 1200, 200, rng=np.random.default_rng(77), step=16, scale=400)
-    reached = np.mean([spearmanr(a, b).statistic for a, b in zip(truth, ratings, strict=True)])
+    reached = np.mean([of(spearmanr, a, b) for a, b in zip(truth, ratings, strict=True)])
     assert found["srocc_within"]["value"] == pytest.approx(reached, abs=0.02)
     assert found["srocc_within"]["low"] is None
     assert "1,200 votes per reference on 30 images, Elo with K = 16" in found["note"]

@@ -185,8 +185,9 @@ def test_compare_names_what_it_does_not_compare(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for name in ("ref", "a", "b", "stranger"):
         (tmp_path / name).mkdir()
+    base = np.zeros((48, 48, 3), np.uint8)
     for n in range(9):
-        base = rng.integers(0, 255, (48, 48, 3), dtype=np.uint8)
+        base = rng.integers(0, 255, base.shape, dtype=np.uint8)
         for name in ("ref", "a", "b"):
             Image.fromarray(base).save(tmp_path / name / f"{n}.png")
         Image.fromarray(base).save(tmp_path / "stranger" / f"other{n}.png")

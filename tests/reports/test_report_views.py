@@ -33,7 +33,7 @@ def _generators(
         apart = [[k for k, other in enumerate(tiers) if other != tier] for tier in tiers]
     document = _board(metrics=2, generators=3, references=3)
     names = [n for n in ranks if n != "human"]
-    document["generators"] = [
+    rows: Any = [
         {
             "name": f"g{n}", "title": f"g{n}", "distortion": "", "family": "", "n": 3, "human_tier": tiers[n],
             "human": {
@@ -46,6 +46,7 @@ def _generators(
         }
         for n in range(len(tiers))
     ]  # fmt: skip
+    document["generators"] = rows
     document["generator_board"]["agreement"] = {}
     return document
 

@@ -108,6 +108,34 @@ def test_what_is_stored_scores_as_the_images_do(spec: dict[str, Any]) -> None:
         model(Views())
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        LATE,
+        {**LATE, "late": False, "frozen": True},
+        {"net": "ysgan", "role": "FR", "spread": True},
+        {"net": "akd", "role": "FR", "size": "lite"},
+    ],
+    ids=lambda spec: f"{spec['net']}{'-late' * spec.get('late', False)}",
+)
+def test_the_hastened_copy_says_the_same_and_leaves_the_network_alone(spec: dict[str, Any]) -> None:
+    model = made(**spec).train()
+    jumbled(model.backbone)
+    model.train()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    learning = [name for name, p in model.named_parameters() if p.requires_grad]
+    quick = model.hastened()
+    images = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        mine, theirs = model.eval().extract(images), quick.extract(images)
+    for a, b in zip(mine, theirs, strict=True):
+        assert a.shape == b.shape
+        assert torch.allclose(a, b, atol=1e-4 * float(a.abs().max()))
+    assert not [p for p in quick.parameters() if p.requires_grad]
+    assert learning == [name for name, p in model.named_parameters() if p.requires_grad]
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
 def test_images_of_several_sizes_are_scored_as_each_by_itself() -> None:
     model = made(**LATE).eval()
     images = [torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(4)) for size in SIZES]
