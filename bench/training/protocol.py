@@ -141,7 +141,8 @@ def _evaluated(
     loader = Loader(found, cut, None, beside, kinds, SEED, device, {}, card["crops"], whole)
     say = progress or Silent()
     say.stage("predicting", len(found))
-    predicted = predict(network, net, loader, progress=say)
+    asked = network.hastened() if hasattr(network, "hastened") else network
+    predicted = predict(asked, net, loader, progress=say)
     human = card["label"]["kind"] != "pseudo"
     document = {
         "checkpoint": {
@@ -158,7 +159,7 @@ def _evaluated(
         "protocol": card["split"]["protocol"] if split is not None else "cross-dataset",
         "agreement": measure(predicted, data.samples, data.sign, within=data.within, train=train_part),
         "agreement_with": _with(data),
-        "cost": cost(network, net, loader),
+        "cost": cost(network, asked, net, loader),
         "machine": provenance.machine(),
         "revision": provenance.revision(),
     }
@@ -281,8 +282,16 @@ def _beyond(x: Floats, y: Floats, samples: Sequence[Sample], train: TrainingSet,
     }
 
 
-def cost(network: Any, net: Net, loader: Loader, repeats: int = 5) -> dict[str, Any]:
-    """Parameters, multiply-accumulates and time of one image, as scored: all its crops."""
+def cost(network: Any, asked: Any, net: Net, loader: Loader, repeats: int = 5) -> dict[str, Any]:
+    """Parameters, multiply-accumulates and time of one image, as scored: all its crops.
+
+    Args:
+        network: whose parameters count.
+        asked: what scores in its place, see ``hastened``.
+        net: what it is shown.
+        loader: of the images.
+        repeats: of the measurement, of which the median is taken.
+    """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -297,7 +306,7 @@ def cost(network: Any, net: Net, loader: Loader, repeats: int = 5) -> dict[str, 
             if loader.device.startswith("cuda"):
                 torch.cuda.synchronize()
             begun = time.perf_counter()
-            network(views)
+            asked(views)
             if loader.device.startswith("cuda"):
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - begun)

@@ -102,7 +102,7 @@ class Evaluator(nn.Module):
         return [self._summary(maps) for maps in self.source(self.backbone, self.prepare(images))]
 
     def hastened(self) -> Evaluator:
-        """A copy for ``extract`` alone, which says the same to five digits in less time.
+        """A copy that says the same to five digits in less time.
 
         Batch normalisation of the backbone is folded into its convolutions; the copy has other parameters and cannot be
         trained or saved.
