@@ -196,13 +196,13 @@ def _card(manifest: Manifest) -> DatasetCard:
         y = np.array([i.score for i in scored], float)
         groups = np.array([i.group for i in scored])
         generators = np.array([i.generator for i in scored])
-        if len(set(groups.tolist())) > 1 and float(np.ptp(y)) > 0:
+        kinds = len(set(groups.tolist()))
+        if kinds > 1 and float(np.ptp(y)) > 0:
             names = {"groups": "reference", "generators": "generator"}
             found = stats.shares(y, groups, generators)
-            told = {names[k]: v for k, v in found.items() if np.isfinite(v)}
-            if len(set(groups.tolist())) == len(groups):  # then all of it does, whatever the scores
-                told.pop("reference", None)
-            shares = {name: float(f"{v:.6g}") for name, v in told.items()}
+            if kinds == len(groups):  # all of the variance lies between them, whatever the scores
+                del found["groups"]
+            shares = {names[k]: float(f"{v:.6g}") for k, v in found.items() if np.isfinite(v)}
     return {
         "name": manifest.name,
         "title": manifest.title or manifest.name,

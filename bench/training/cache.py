@@ -21,6 +21,7 @@ from ..atomic import explained, write_text
 from ..errors import IntegrityError, UsageError
 from ..progress import Progress, Silent
 from ..spec import digest
+from . import seam
 from .crops import Crop, Side, both, cut, grid
 from .pixels import Pixels
 
@@ -82,7 +83,7 @@ def features(
     """Extract what is missing and open the whole.
 
     Args:
-        network: with ``extract`` and ``trunk``, and perhaps with ``hastened``, which gives a quicker one.
+        network: with ``extract`` and ``trunk``; a quick copy of it is asked.
         pixels: pictures.
         numbers: which of them.
         side: of the crops; smaller pictures are continued by reflection.
@@ -117,7 +118,7 @@ def features(
     rows, shapes = _begun(note, len(wanted), count)
     if rows == len(wanted) and shapes:
         return Features(folder, shapes, wanted, count)
-    asked = network.hastened() if hasattr(network, "hastened") else network
+    asked = seam.quick(network)
     was = asked.training
     asked.eval()
     say.stage("features", len(wanted))

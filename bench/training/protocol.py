@@ -141,7 +141,7 @@ def _evaluated(
     loader = Loader(found, cut, None, beside, kinds, SEED, device, {}, card["crops"], whole)
     say = progress or Silent()
     say.stage("predicting", len(found))
-    asked = network.hastened() if hasattr(network, "hastened") else network
+    asked = seam.quick(network)
     predicted = predict(asked, net, loader, progress=say)
     human = card["label"]["kind"] != "pseudo"
     document = {
@@ -287,7 +287,7 @@ def cost(network: Any, asked: Any, net: Net, loader: Loader, repeats: int = 5) -
 
     Args:
         network: whose parameters count.
-        asked: what scores in its place, see ``hastened``.
+        asked: what scores in its place, see ``seam.quick``.
         net: what it is shown.
         loader: of the images.
         repeats: of the measurement, of which the median is taken.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from ..errors import UsageError
@@ -37,6 +38,13 @@ def network(options: Mapping[str, Any], *, blank: bool = False) -> Any:
         given.pop("net")
         return _foreign("network", name)(**given)
     return _built(lambda: own("metrics.evaluator.build:network")(given, blank=blank))
+
+
+def quick(network: Any) -> Any:
+    """A copy that only answers, and sooner; a third party's network itself."""
+    if not type(network).__module__.startswith(_HOME):
+        return network
+    return own("metrics.evaluator.parts_net:hasten")(deepcopy(network))
 
 
 def distiller(name: str, teacher: Any, student: Any, options: Mapping[str, Any]) -> Any:

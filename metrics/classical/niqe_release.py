@@ -23,16 +23,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ...bench.protocols import MetricInfo
 from ..inputs import single
+from . import niqe
 from .apply import each
-from .matlab import gray, half
-from .niqe import BLOCK, features
-from .scenes import gaussian, normalise
+from .matlab import gray
+from .niqe import BLOCK
+from .scenes import gaussian
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SHAPES = (0, 2, 6, 10, 14)
-"""Which of the 18 statistics of a scale are shape parameters."""
+SHAPES = (0, 2, 6, 10, 14, 18, 20, 24, 28, 32)
+"""Which of the 36 statistics are shape parameters: of two scales with 18 each."""
 
 
 @dataclass(frozen=True)
@@ -67,22 +68,10 @@ class NIQERelease:
 
 def statistics(luma: Tensor) -> Tensor:
     """(1,1,H,W) on the 0-255 scale -> (blocks, 36)."""
-    import torch
-
-    rows, columns = (side // BLOCK for side in luma.shape[2:])
-    luma = luma[..., : rows * BLOCK, : columns * BLOCK]
-    window = gaussian(7, 7 / 6)
-    parts = []
-    for side in (BLOCK, BLOCK // 2):
-        if side != BLOCK:
-            luma = half(luma)
-        plane = normalise(luma, window, "replicate")[0, 0]
-        blocks = plane.unfold(0, side, side).unfold(1, side, side).reshape(-1, side, side)
-        some = features(blocks)
-        # A search for the nearest shape that finds none ends at the first of the grid.
-        some[:, SHAPES] = some[:, SHAPES].nan_to_num(nan=0.2)
-        parts.append(some)
-    return torch.cat(parts, dim=1)
+    rows = niqe.statistics(luma, gaussian(7, 7 / 6))
+    # A search for the nearest shape that finds none ends at the first of the grid.
+    rows[:, SHAPES] = rows[:, SHAPES].nan_to_num(nan=0.2)
+    return rows
 
 
 def distance(rows: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from .backbones import backbone
-from .parts_net import deviation, folded, shrink
+from .parts_net import deviation, shrink
 from .trace import Trace
 from .views import Views
 
@@ -100,16 +99,6 @@ class Evaluator(nn.Module):
     def extract(self, images: Tensor) -> list[Tensor]:
         """(N,3,S,S) in [0,1] -> maps as ``Views.features`` holds them, without the patches' dimension."""
         return [self._summary(maps) for maps in self.source(self.backbone, self.prepare(images))]
-
-    def hastened(self) -> Evaluator:
-        """A copy that says the same to five digits in less time.
-
-        Batch normalisation of the backbone is folded into its convolutions; the copy has other parameters and cannot be
-        trained or saved.
-        """
-        other: Any = deepcopy(self).requires_grad_(False).eval()
-        folded(other.backbone)
-        return other.to(memory_format=torch.channels_last)
 
     def _summary(self, maps: Tensor) -> Tensor:
         small = shrink(maps, self.cap)

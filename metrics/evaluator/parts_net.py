@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -65,6 +68,15 @@ def folded(network: nn.Module) -> nn.Module:
         else:
             folded(child)
     return network
+
+
+def hasten(network: Any) -> Any:
+    """An evaluator that says the same from now on, to five digits, in less time, and is not trained or saved any more.
+
+    Normalisation of its backbone is folded, and channels lie last, which suits processors, too.
+    """
+    folded(network.backbone)
+    return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 
 class WindowedCGA(nn.Module):

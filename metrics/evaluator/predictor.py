@@ -50,7 +50,7 @@ class Predictor:
 
         from ...bench.weights.load import tensors_from
         from .build import network
-        from .parts_net import folded
+        from .parts_net import hasten
 
         data, name = (source, "the evaluator") if isinstance(source, bytes) else _content(Path(source))
         self.metadata = metadata(data, name)
@@ -66,9 +66,7 @@ class Predictor:
             raise BadWeights("E-CKPT-FORMAT", name, f"its metadata name no network ({error})", _ADVICE) from None
         check_borrowed(self.metadata.get("borrowed"), module.borrowed, name=name)
         load_strict(module, tensors_from(data, name), name=name)
-        folded(module.backbone)  # nothing is trained here any more, and it takes a quarter of the time away
-        # The layout that training uses, too: a third faster, on processors as well.
-        self.network = module.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
+        self.network = hasten(module).to(device)
         self.device = device
         self.serial = next(_serial)
 

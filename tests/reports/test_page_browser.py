@@ -7,7 +7,7 @@ import io
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -55,10 +55,10 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         browser.quit()
 
 
-def _page(folder: Path, options: sample.Options | None = None, *, spoil: bool = False) -> Path:
+def _page(folder: Path, options: sample.Options | None = None, change: Callable[[Any], Any] | None = None) -> Path:
     document = sample.write(folder, options)
-    if spoil:
-        (folder / "leaderboard.json").write_text(json.dumps(hostile.spoil(document)))
+    if change:
+        (folder / "leaderboard.json").write_text(json.dumps(change(document)))
     inputs = read(folder)
     (folder / "index.html").write_text(page.html(inputs, page.Parts(inputs), []), encoding="utf-8")
     return folder / "index.html"
@@ -71,7 +71,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def spoilt(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return _page(tmp_path_factory.mktemp("spoilt"), hostile.options(), spoil=True).as_uri()
+    return _page(tmp_path_factory.mktemp("spoilt"), hostile.options(), hostile.spoil).as_uri()
 
 
 def _open(driver: Any, address: str, *, width: int = 1600, theme: str = "light") -> None:
@@ -284,14 +284,15 @@ def test_it_fits_and_is_not_blank(driver: Any, plain: str, width: int, theme: st
 @pytest.mark.parametrize("width", [390, 500, 900, 1600])
 def test_no_cell_runs_into_its_neighbour(driver: Any, tmp_path: Path, width: int) -> None:
     """Also where a metric has badges and a reason for having no rank."""
-    document = sample.write(tmp_path)
-    first = document["metrics"][0]
-    first["badges"] = ["trained on BIQ2021", "trained on these images"]
-    first["reason"] = "37 of 40 images show pictures that it was trained on; its numbers are not zero-shot here"
-    (tmp_path / "leaderboard.json").write_text(json.dumps(document))
-    inputs = read(tmp_path)
-    (tmp_path / "index.html").write_text(page.html(inputs, page.Parts(inputs), []), encoding="utf-8")
-    _open(driver, (tmp_path / "index.html").as_uri(), width=width)
+
+    def unranked(document: Any) -> Any:
+        document["metrics"][0] |= {
+            "badges": ["trained on BIQ2021", "trained on these images"],
+            "reason": "37 of 40 images show pictures that it was trained on; its numbers are not zero-shot here",
+        }
+        return document
+
+    _open(driver, _page(tmp_path, change=unranked).as_uri(), width=width)
     found = driver.execute_script("""
       const bad = [];
       for (const cell of document.querySelectorAll('table th, table td')) {

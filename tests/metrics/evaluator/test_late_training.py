@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from evaluator_cases import made, seen
+from ganiq.bench.training import seam
 from ganiq.metrics.evaluator.backbones import BACKBONES, backbone
 from ganiq.metrics.evaluator.build import parameters
 from ganiq.metrics.evaluator.parts_net import folded
@@ -124,7 +125,7 @@ def test_the_hastened_copy_says_the_same_and_leaves_the_network_alone(spec: dict
     model.train()
     state = {name: value.clone() for name, value in model.state_dict().items()}
     learning = [name for name, p in model.named_parameters() if p.requires_grad]
-    quick = model.hastened()
+    quick = seam.quick(model)
     images = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         mine, theirs = model.eval().extract(images), quick.extract(images)
