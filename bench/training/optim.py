@@ -30,14 +30,16 @@ def learning(network: Any, stage: Stage) -> dict[str, Tensor]:
 
 @contextlib.contextmanager
 def held(network: Any, names: tuple[str, ...]) -> Iterator[None]:
-    """Parameters that a stage leaves as they are need no gradient in it."""
-    found = [p for name, p in network.named_parameters() if p.requires_grad and name.startswith(names or ("\0",))]
-    for parameter in found:
+    """Parameters that a stage leaves as they are need no gradient in it; the network has their names in ``held``."""
+    found = {n: p for n, p in network.named_parameters() if p.requires_grad and n.startswith(names or ("\0",))}
+    for parameter in found.values():
         parameter.requires_grad_(False)
+    network.held = frozenset(found)
     try:
         yield
     finally:
-        for parameter in found:
+        network.held = frozenset()
+        for parameter in found.values():
             parameter.requires_grad_(True)
 
 

@@ -44,7 +44,8 @@ def rehearse(recipe: Recipe, *, taught: bool = False) -> None:
             optim.thaw(learner, stage.thaw)
             for network in networks:
                 network.eval()
-            _try(recipe, stage, teacher, student)
+            with optim.held(learner, stage.freeze):
+                _try(recipe, stage, teacher, student)
 
 
 def _try(recipe: Recipe, stage: Stage, teacher: Any, student: Any) -> None:
@@ -70,8 +71,7 @@ def _try(recipe: Recipe, stage: Stage, teacher: Any, student: Any) -> None:
             objective = Objective.of(alone, other, student, None, None, World(), "cpu")
             objective(told, said, views, 0, 1)
             modules += objective.modules
-    with optim.held(learner, stage.freeze):
-        optim.optimizer(learner, torch.nn.ModuleList(modules), stage)
+    optim.optimizer(learner, torch.nn.ModuleList(modules), stage)
 
 
 def _views(recipe: Recipe, stage: Stage, net: Net, network: Any) -> Any:

@@ -245,8 +245,8 @@ class _Training:
         distils = any(t.distill or t.on == "teacher" for t in stage.terms)
         torch.manual_seed(self.recipe.seed + 7919 * (number + 1))  # adapters are the same in all processes
         answers = self._answers() if stage.labels == "teacher" else None
+        stack.enter_context(optim.held(learner, stage.freeze))  # first: what is held can be stored
         loader, valid = self.feeding.loaders(stage, self.student, self.teacher, distils=distils, pool=answers)
-        stack.enter_context(optim.held(learner, stage.freeze))
         scale = None if stage.labels == "pseudo" and stage.data == "pool" else self.train.scale
         objective = Objective.of(stage, self.teacher or self.student, self.student, self.scaler, scale, world, device)
         steps_of = optim.optimizer(learner, objective.modules, stage)

@@ -79,10 +79,10 @@ class Backbone:
         if self.depths:
             module.blocks = module.blocks[: self.depths[tap - 1]]
 
-    def early(self, module: Any, images: Tensor) -> list[Tensor]:
-        """Images as for a call -> the first two maps, where there is a second half."""
+    def early(self, module: Any, images: Tensor, maps: int = 2) -> list[Tensor]:
+        """Images as for a call -> the first maps, so many, where there is a second half."""
         value = module.bn1(module.conv_stem(self.normalise(images)))
-        return _tapped(module.blocks[: self.middle], value, 0)
+        return _tapped(module.blocks[: self.depths[maps - 1]], value, 0)
 
     def late(self, half: Iterable[Module], second: Tensor) -> list[Tensor]:
         """Blocks of a second half, and a second map -> the last two maps."""
@@ -201,7 +201,7 @@ BACKBONES: dict[str, Backbone] = {
         *(
             Backbone(
                 f"lite{n}", f"tf_efficientnet_lite{n}", f"efficientnet/lite{n}", channels, norm=HALF,
-                indices=(1, 2, 3, 4), middle=3, **_FOUR,
+                indices=(1, 2, 3, 4), middle=3, depths=tuple(block + 1 for block in _EFFICIENT), **_FOUR,
             )
             for n, channels in enumerate(((24, 40, 112, 320), (24, 40, 112, 320), (24, 48, 120, 352)))
         ),

@@ -53,6 +53,8 @@ class Evaluator(nn.Module):
         self.pretrained = pretrained
         self.filled = ""
         """sha256 of the file whose values took the place of those it was built with; part of ``trunk``."""
+        self.held: frozenset[str] = frozenset()
+        """Names of parameters that learn, though not in the stage of training that runs."""
         self.largest = 0
         """Side up to which images are seen whole, and larger ones in as many crops as cover them; 0: the crops are of
         the training's size."""
@@ -64,7 +66,7 @@ class Evaluator(nn.Module):
     @property
     def trunk(self) -> str:
         """Identity of everything ``extract`` depends on; empty if it changes in training."""
-        if any(p.requires_grad for p in self.backbone.parameters()):
+        if any(p.requires_grad or f"backbone.{name}" in self.held for name, p in self.backbone.named_parameters()):
             return ""
         return f"{self.source.name}:{self.weights}:{self.cap}{'+spread' * self.spread}:{self.preparation}"
 

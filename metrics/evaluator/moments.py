@@ -33,23 +33,30 @@ def pooled(maps: Sequence[Tensor]) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
-def described(source: Backbone, module: Any, images: Tensor) -> Tensor:
-    """Images (N,3,H,W) in [0,1] -> (N, 4 sum C) for both scales."""
-    import torch
+def read(source: Backbone, deepest: int = 0) -> tuple[int, ...]:
+    """Channels of the maps that ``described`` takes moments of, in order."""
+    return (*source.channels[: deepest or None], *source.channels)
+
+
+def described(source: Backbone, module: Any, images: Tensor, deepest: int = 0) -> Tensor:
+    """Images (N,3,H,W) in [0,1] -> (N, 2 sum C), first the maps of full size, then those of half.
+
+    Args:
+        source: the backbone.
+        module: its network.
+        images: at least ``LEAST`` pixels each way.
+        deepest: of the image in full size the maps up to this one, counted from 1; 0: all.
+    """
     import torch.nn.functional as F
 
-    found = []
-    for factor in SCALES:
-        small = images if factor == 1 else F.avg_pool2d(images, factor)
-        found.append(pooled(source(module, small)))
-    return torch.cat(found, dim=1)
+    full = source.early(module, images, deepest) if deepest else source(module, images)
+    return pooled([*full, *source(module, F.avg_pool2d(images, SCALES[1]))])
 
 
 def levelled(moments: Tensor, channels: Sequence[int]) -> Tensor:
-    """What ``pooled`` or ``described`` says, each tap's means and deviations brought to mean 0 and deviation 1."""
+    """Moments of maps of so many channels, each map's means and deviations brought to mean 0 and deviation 1."""
     import torch
     import torch.nn.functional as F
 
-    sizes = [c for c in channels for _ in ("means", "deviations")]
-    parts = moments.split(sizes * (moments.shape[1] // sum(sizes)), dim=1)
+    parts = moments.split([c for c in channels for _ in ("means", "deviations")], dim=1)
     return torch.cat([F.layer_norm(part, part.shape[1:]) for part in parts], dim=1)

@@ -7,10 +7,14 @@ With ``bins`` the head gives a distribution over that many equal bins of [0,1], 
 ``moments`` it reads mean and deviation of every tap, at full and half size, and not the mean of the last tap alone; of
 a frozen backbone they can be stored. With ``late`` the deep half of the backbone exists twice: as published, for the
 image in full size, and one that learns, for the image in half size. Everything else never changes and can be stored.
+With ``deepest`` the image in full size is read up to that map, counted from 1: what follows sees coarse things, which
+the half-size image shows as well, and the last blocks are a third of the work. What a stage of training leaves as it is
+(``freeze = ["tuned"]``) can be stored there, too.
 """
 
 from __future__ import annotations
 
+import hashlib
 from copy import deepcopy
 from itertools import groupby
 
@@ -19,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base_net import Evaluator, judged, levels
-from .moments import SCALES, described, levelled, pooled
+from .moments import SCALES, described, levelled, pooled, read
 from .parts_net import folded, regressor
 from .trace import Trace
 from .views import Views
@@ -41,6 +45,7 @@ class Plain(Evaluator):
         dropout: float = 0.0,
         moments: bool = False,
         late: bool = False,
+        deepest: int = 0,
         largest: int = 0,
         frozen: bool = False,
         pretrained: bool = True,
@@ -49,37 +54,55 @@ class Plain(Evaluator):
             raise ValueError(f"the plain student sees one image: its role is NR, not {role!r}")
         if late and (frozen or not moments):
             raise ValueError("late training wants moments = true and a backbone that is not frozen")
+        if deepest and not (moments and (frozen or late)):
+            raise ValueError("deepest wants moments = true, and frozen = true or late = true")
         super().__init__(backbone, role=role, pretrained=pretrained, frozen=frozen or late)
-        self.bins, self.moments, self.late, self.largest = bins, moments, late, largest
-        inputs = 2 * len(SCALES) * sum(self.source.channels) if moments else self.source.channels[-1]
+        if not 0 <= deepest <= len(self.source.channels):
+            raise ValueError(f"deepest is {deepest}; the backbone has maps 1 to {len(self.source.channels)}")
+        self.bins, self.moments, self.late, self.deepest, self.largest = bins, moments, late, deepest, largest
+        self.read = read(self.source, deepest)
+        inputs = 2 * sum(self.read) if moments else self.source.channels[-1]
         self.head = regressor(inputs, hidden, bins or 1, dropout)
         self.drop = nn.Dropout(dropout if moments else 0.0)
         self.widths["sem"] = self.source.channels[-1]
         if late:
             folded(self.backbone)
             self.tuned = nn.ModuleList(deepcopy(self.source.second_half(self.backbone))).requires_grad_(True)
+            self.source.end(self.backbone, max(deepest, 2) if deepest else len(self.source.channels))
 
     @property
     def trunk(self) -> str:
         """Where moments of a frozen backbone are read, of these."""
         if not self.moments or not super().trunk:
             return super().trunk
-        return f"{self.source.name}:{self.weights}:{'late' if self.late else 'moments'}:{','.join(map(str, SCALES))}"
+        kind = "late" if self.late else "moments"
+        if self._rests:
+            kind += f"({digest_of(self.tuned)[:16]})"
+        if self.deepest:
+            kind += f"({self.deepest})"
+        return f"{self.source.name}:{self.weights}:{kind}:{','.join(map(str, SCALES))}"
+
+    @property
+    def _rests(self) -> bool:
+        """Whether there is a deep half that learns, and all of it is held."""
+        return self.late and all(f"tuned.{name}" in self.held for name, _ in self.tuned.named_parameters())
 
     def extract(self, images: Tensor) -> list[Tensor]:
-        """With ``moments``: they, as (N,C,1,1). With ``late``: the second map at half size, then all moments but the
-        last, which are learnt."""
+        """With ``moments``: they, as (N,C,1,1). With ``late``, unless the deep half is held: the second map at half
+        size, then all moments but the last, which are learnt."""
         if not self.moments:
             return super().extract(images)
         if not self.late:
-            return [described(self.source, self.backbone, images)[..., None, None]]
+            return [described(self.source, self.backbone, images, self.deepest)[..., None, None]]
+        full = self.source.early(self.backbone, images, self.deepest or len(self.source.channels))
         half = self.source.early(self.backbone, F.avg_pool2d(images, SCALES[1]))
-        known = torch.cat((pooled(self.source(self.backbone, images)), pooled(half)), dim=1)
-        return [half[-1], known[..., None, None]]
+        if self._rests:
+            return [pooled([*full, *half, *self.source.late(self.tuned, half[-1])])[..., None, None]]
+        return [half[-1], pooled([*full, *half])[..., None, None]]
 
     def forward(self, views: Views) -> Trace:
         batch, _ = self.check(views)
-        if self.late or (self.moments and views.features is not None):
+        if self.late or self.deepest or (self.moments and views.features is not None):
             found, read = self._from_stored(views)
         else:
             raw, small = self.maps(views.x, views.features)
@@ -97,11 +120,11 @@ class Plain(Evaluator):
         """(B*m, D), each tap's means and deviations brought to one scale."""
         assert views.x is not None
         halves = self.source(self.backbone, F.avg_pool2d(views.x.flatten(0, 1), SCALES[1]))
-        return levelled(pooled([*raw, *halves]), self.source.channels)
+        return levelled(pooled([*raw, *halves]), self.read)
 
     def _from_stored(self, views: Views) -> tuple[Trace, Tensor]:
         """The same, of what the frozen part said."""
-        if not self.trunk:
+        if not super().trunk:
             raise ValueError("moments of a backbone that learns are taken of images; use it without cached features")
         if views.features is None:
             assert views.x is not None
@@ -109,16 +132,19 @@ class Plain(Evaluator):
         else:
             taps = [*views.features]
         *maps, known = ([piece.flatten(0, 1) for piece in _alike(tap)] for tap in taps)
-        read = torch.cat(known)[..., 0, 0]
-        start = 2 * sum(self.source.channels[:-1])
-        found = {"sem": read[:, start : start + self.source.channels[-1]]}
+        moments = torch.cat(known)[..., 0, 0]
+        found: Trace = {}
         if maps:
             pieces = [self._window(piece).contiguous(memory_format=torch.channels_last) for piece in maps[0]]
             deep = [self.source.late(self.tuned, piece) for piece in pieces]
             if len(deep) == 1:
                 found |= {"bb.l3": deep[0][0], "bb.l4": deep[0][1]}
-            read = torch.cat((read, torch.cat([pooled(two) for two in deep])), dim=1)
-        return found, levelled(read, self.source.channels)
+            moments = torch.cat((moments, torch.cat([pooled(two) for two in deep])), dim=1)
+        # The means of the deepest map: of the image in full size where that is read, of half size elsewhere.
+        last = len(self.read) - 1 if self.deepest else len(self.source.channels) - 1
+        start = 2 * sum(self.read[:last])
+        found["sem"] = moments[:, start : start + self.read[last]]
+        return found, levelled(moments, self.read)
 
     def _window(self, maps: Tensor) -> Tensor:
         """In training a random window of most of the map, mirrored or not: what little variety stored maps allow."""
@@ -129,6 +155,14 @@ class Plain(Evaluator):
         top, left = (int(torch.randint(n + 1, ())) for n in (height - high, width - wide))
         part = maps[:, :, top : top + high, left : left + wide]
         return part.flip(3) if torch.rand(()) < 0.5 else part
+
+
+def digest_of(module: nn.Module) -> str:
+    """sha256 of the parameters, in order."""
+    found = hashlib.sha256()
+    for parameter in module.parameters():
+        found.update(parameter.detach().float().cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _alike(tap: Tensor | list[Tensor]) -> list[Tensor]:

@@ -152,3 +152,24 @@ def test_the_evaluation_sees_what_the_metric_sees(
         image = torch.from_numpy(np.array(others.pixels[sample.image])).permute(2, 0, 1)[None].float() / 255
         assert found["scores"][sample.key] == pytest.approx(float(metric.score(image)), abs=1e-5)
     assert found["cost"]["crop"] == LARGEST
+
+
+def test_the_head_learns_on_stored_moments_and_then_the_deep_half_with_it(
+    small: TrainingSet, tmp_path: Path, home: Path
+) -> None:
+    scored = small.relabelled({s.key: n / 4 for n, s in enumerate(small.samples)}, pseudo.SCALE)
+    keys = sorted(s.key for s in scored.samples)
+    split = parts.Split("made", 0, scored.digest, tuple(keys[:2]), tuple(keys[2:3]), tuple(keys[3:]))
+    stage = {"epochs": 2, "batch": 2, "cached": True, "keep": "last", "terms": [REG]}
+    head, deep = {**stage, "name": "head", "freeze": ["tuned"]}, {**stage, "name": "deep", "lr": 1e-3}
+    net = {**NETWORK, "pretrained": False, "deepest": 3}
+    start = seam.network(net).state_dict()
+    ends = []
+    for name, stages in (("one", [head]), ("both", [head, deep])):
+        recipe = recipes.build(document(student=net, teacher=None, crops=0, stages=stages))
+        found = trainer.train(recipe, scored, split, trainer.Settings(tmp_path / name, home), None)
+        ends.append(found.student.state_dict())
+    for name, value in start.items():
+        moved = [not torch.equal(end[name].half(), value.half()) for end in ends]  # as files hold them
+        assert moved == {"b": [False, False], "t": [False, True], "h": [True, True]}[name[0]], name
+    assert not torch.equal(ends[0]["head.0.weight"], ends[1]["head.0.weight"])

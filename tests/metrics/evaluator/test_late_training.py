@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from evaluator_cases import made, seen
-from ganiq.bench.training import seam
+from ganiq.bench.training import optim, seam
 from ganiq.metrics.evaluator.backbones import BACKBONES, backbone
 from ganiq.metrics.evaluator.build import parameters
 from ganiq.metrics.evaluator.parts_net import folded
@@ -184,3 +184,76 @@ def test_late_training_wants_moments_and_halves() -> None:
             made(**{**LATE, **wrong})
     with pytest.raises(ValueError, match="cannot be run in two halves"):
         made(**LATE, backbone="mobilenetv3")
+
+
+# --- the image in full size, up to a map ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", [LATE, {**LATE, "late": False, "frozen": True}], ids=["late", "frozen"])
+@pytest.mark.parametrize("deepest", [1, 2, 3, 4])
+def test_deeper_maps_of_the_full_size_are_left_out(spec: dict[str, Any], deepest: int) -> None:
+    whole, short = made(**spec).eval(), made(**spec, deepest=deepest).eval()
+    channels = (24, 40, 112, 320)
+    kept = 2 * sum(channels[:deepest])
+    columns = [*range(kept), *range(2 * CHANNELS, 4 * CHANNELS)]
+    short.head.load_state_dict({**whole.head.state_dict(), "0.weight": whole.head[0].weight[:, columns]})
+    views = seen(2, 1, 96, aux=False)
+    with torch.no_grad():
+        a, b = whole(views), short(views)
+        read = whole._from_stored(views)[1]
+        said = short.head(read[:, columns])[:, 0]
+    assert short.head[0].in_features == len(columns)
+    assert torch.allclose(b["score"], said, atol=1e-5)
+    assert b["sem"].shape == a["sem"].shape
+    assert (deepest == 4) == torch.allclose(a["score"], b["score"], atol=1e-5)
+
+
+def test_what_is_not_read_is_neither_run_nor_kept() -> None:
+    blocks = {deepest: len(made(**LATE, deepest=deepest).backbone.blocks) for deepest in (0, 1, 2, 3, 4)}
+    assert blocks == {0: 7, 1: 3, 2: 3, 3: 5, 4: 7}
+    model, run = made(**{**LATE, "late": False}, frozen=True, deepest=3).eval(), []
+    for number, block in enumerate(model.backbone.blocks):
+        block.register_forward_hook(lambda _, given, __, number=number: run.append((number, given[0].shape[-1])))
+    with torch.no_grad():
+        model(seen(1, 1, 128, aux=False))
+    of_full_size = [number for number, side in run if side == {0: 64, 1: 64, 2: 32, 3: 16, 4: 8}.get(number)]
+    assert of_full_size == [0, 1, 2, 3, 4]
+    assert len(run) == 5 + 7
+
+
+def test_each_way_of_reading_has_its_own_store() -> None:
+    frozen = {**LATE, "late": False, "frozen": True}
+    names = [made(**spec, deepest=deepest).trunk for spec in (LATE, frozen) for deepest in (0, 2, 3)]
+    assert len(set(names)) == len(names)
+    assert all(names)
+
+
+def test_a_map_that_is_not_there_and_a_backbone_that_learns_are_refused() -> None:
+    with pytest.raises(ValueError, match="deepest is 5; the backbone has maps 1 to 4"):
+        made(**LATE, deepest=5)
+    with pytest.raises(ValueError, match="deepest wants moments = true, and frozen = true or late = true"):
+        made(**{**LATE, "late": False}, deepest=3)
+
+
+# --- a stage that leaves the deep half as it is -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deepest", [0, 3])
+def test_of_a_deep_half_that_is_held_moments_are_stored(deepest: int) -> None:
+    model = made(**LATE, deepest=deepest).eval()
+    images = torch.rand(2, 3, 96, 64, generator=torch.Generator().manual_seed(3))
+    names = [model.trunk]
+    with torch.no_grad():
+        wanted = model(Views(x=images[:, None]))["score"]
+        assert len(model.extract(images)) == 2
+        with optim.held(model, ("tuned",)):
+            (stored,) = model.extract(images)
+            assert stored.shape == (2, 2 * sum(model.read), 1, 1)
+            assert torch.allclose(model(Views(features=[stored[:, None]]))["score"], wanted, atol=1e-6)
+            assert torch.allclose(seam.quick(model).extract(images)[0], stored, atol=1e-3)
+            names.append(model.trunk)
+        assert model.trunk == names[0]
+        next(model.tuned.parameters()).add_(0.1)
+        with optim.held(model, ("tuned",)):
+            names.append(model.trunk)
+    assert len(set(names)) == 3, "what another deep half said would be taken for its own"
