@@ -699,6 +699,12 @@ def evaluate(
     ] = None,
     splits: Annotated[int, typer.Option(min=0, help="Train and test a recipe on so many splits.")] = 0,
     ablation: Annotated[bool, typer.Option(help="Train a recipe with and without its teacher.")] = False,
+    arm: Annotated[
+        list[str] | None, typer.Option(help="With --ablation: this arm, beside none and full; by default all.")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option("--teacher", "-t", help="With --ablation: a trained teacher (teacher.safetensors).")
+    ] = None,
     pool: Pool = None,
     also: Annotated[
         list[Path] | None, typer.Option(help="With --splits or --ablation: a further data set to test on, whole.")
@@ -718,8 +724,8 @@ def evaluate(
     with _stoppable(), Silent() if quiet else suited() as say:
         document = commands.evaluate_command(
             targets, data, out, say, dataset=dataset, protocol_name=protocol, seed=seed, seeds=splits,
-            ablation=ablation, changes=change or (), home=cache, device=device, workers=workers, pool=pool,
-            also=also or (), exif=exif,
+            ablation=ablation, arms=arm or (), teacher=teacher, changes=change or (), home=cache, device=device,
+            workers=workers, pool=pool, also=also or (), exif=exif,
         )  # fmt: skip
     if as_json:
         _print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))

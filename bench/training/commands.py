@@ -112,6 +112,8 @@ def evaluate_command(
     seed: int | None = None,
     seeds: int = 0,
     ablation: bool = False,
+    arms: Sequence[str] = (),
+    teacher: Path | None = None,
     changes: Sequence[str] = (),
     home: Path | None = None,
     device: str = "cpu",
@@ -124,15 +126,22 @@ def evaluate_command(
 
     An evaluator that was trained on this very set is tested on the test part of its own split, one that was not on the
     whole. Where a recipe is trained, ``seeds`` is the number of splits and ``seed`` the first one's, ``also`` names
-    further data sets to test it on, whole, and ``pool`` the images without scores.
+    further data sets to test it on, whole, and ``pool`` the images without scores. An ablation may be of some ``arms``,
+    and with a ``teacher`` that is trained already.
 
     Raises:
         UsageError: what was asked for does not go together.
         IntegrityError: the images of a data set have changed since an evaluator was trained on it.
     """
     place, trains = home_of(home, out), bool(seeds or ablation)
-    settings = _settings(out / "runs", place, device, say, None, None)
+    settings = _settings(out / "runs", place, device, say, teacher, None)
     how, gate = _protocol(protocol_name or "reference"), _gate(exif)
+    if not ablation and (arms or teacher):
+        raise UsageError("--arm and --teacher belong to --ablation; add it, or leave them out", code="E-CFG")
+    for name in arms:
+        if name not in protocol.ARMS:
+            raise UsageError(f"--arm {name}: there is no such arm; there are {', '.join(protocol.ARMS)}", code="E-CFG")
+    taught = teacher is not None and bool(arms) and "pseudo" not in arms
     recipe: Recipe | None = None
     files: list[Path] = []
     if trains:
@@ -143,7 +152,7 @@ def evaluate_command(
             raise UsageError(f"--splits {seeds}: name how many splits, 1 or more", code="E-CFG")
         recipe = recipes.load(name, changes)
         _wanted(recipe, pool)
-        rehearse(recipe)  # and with it all arms, which leave something out
+        rehearse(recipe, taught=teacher is not None)  # and with it all arms, which leave something out
         settings.rehearsed = True
     else:
         files = _files(targets, {"--pool": pool, "--also": also, "--set": changes, "--workers": workers})
@@ -153,12 +162,15 @@ def evaluate_command(
     if recipe is not None:
 
         def prepare(split: splits.Split) -> TrainingSet | None:
-            return pool_of(recipe, given, split, place, say, workers, pool)
+            return pool_of(recipe, given, split, place, say, workers, pool, taught=taught)
 
         many = list(range(seed or 0, (seed or 0) + (seeds or 1)))
         others = [load(read_set(folder), place, gate, say) for folder in also]
-        work = protocol.ablation if ablation else protocol.repeated
-        document = work(recipe, given, settings, protocol=how, seeds=many, others=others, prepare=prepare)
+        common = {"protocol": how, "seeds": many, "others": others, "prepare": prepare}
+        if ablation:
+            document = protocol.ablation(recipe, given, settings, arms=arms, **common)
+        else:
+            document = protocol.repeated(recipe, given, settings, **common)
     else:
         for file in files:
             protocol.fitting(file, given)

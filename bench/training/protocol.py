@@ -567,7 +567,13 @@ def _counter(recipe: Recipe, part: TrainingSet, pool: TrainingSet | None) -> Cal
     return per_epoch
 
 
-def _arms(recipe: Recipe, per_epoch: Callable[[Stage], int]) -> tuple[dict[str, Recipe], dict[str, str]]:
+ALWAYS = ("none", "full")
+"""Arms that every ablation has: what distillation adds is the difference between them."""
+
+
+def _arms(
+    recipe: Recipe, per_epoch: Callable[[Stage], int], asked: Sequence[str] = ()
+) -> tuple[dict[str, Recipe], dict[str, str]]:
     """The recipes of all arms that differ, ``full`` first, and why others are left out.
 
     Raises:
@@ -577,6 +583,9 @@ def _arms(recipe: Recipe, per_epoch: Callable[[Stage], int]) -> tuple[dict[str, 
     learnt = any(s.train == "teacher" and s.labels == "pseudo" for s in recipe.stages)
     for name in ARMS:
         if name == "full":
+            continue
+        if asked and name not in (*asked, *ALWAYS):
+            left_out[name] = "not asked for"
             continue
         if name == "pseudo" and not (learnt and any(s.labels == "teacher" for s in recipe.stages)):
             left_out[name] = "no teacher of stored answers learnt pseudo-labels"
@@ -610,10 +619,12 @@ def ablation(
     seeds: Sequence[int] = (0,),
     others: Sequence[TrainingSet] = (),
     prepare: Callable[[splits.Split], TrainingSet | None] = lambda split: None,
+    arms: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train every arm on the same splits and say what distillation gains, and how much of the teacher's lead that is.
 
-    The teacher is trained once per split, by the arm ``full``, and given to the others. Where it needs references and
+    The teacher is trained once per split, by the arm ``full``, and given to the others; one that the settings name is
+    given to all. Where it needs references and
     the data set has none, it is tested on a tenth of the pool that it did not learn from, against pseudo-MOS.
 
     Args:
@@ -624,6 +635,7 @@ def ablation(
         seeds: of the splits.
         others: data sets to test on, whole; content that was trained on is refused.
         prepare: makes the pool of a split, where the recipe wants one.
+        arms: of ``ARMS``, beside ``ALWAYS``; empty: all.
 
     Raises:
         IntegrityError: a test set shares content with what is learnt from.
@@ -643,7 +655,7 @@ def ablation(
         if made:
             made = {name: arm(whole, name, count) for name in made}
         else:
-            made, left_out = _arms(whole, count)
+            made, left_out = _arms(whole, count, arms)
         tests.append({data.name: test, **{other.name: other for other in others}})
         teacher = settings.teacher
         for name, own in made.items():

@@ -354,6 +354,42 @@ def test_a_recipe_without_a_teacher_has_nothing_to_leave_out(given: Any, tiny: A
         counted(alone, given, given)
 
 
+def test_a_trained_teacher_and_some_arms_alone(
+    ran: Ran, people: Path, pool: Path, far: Path, home: Path, tmp_path: Path
+) -> None:
+    """Without a teacher of its own and without pseudo-labels, and so with all of the pool, judged or not."""
+    taught = ran.out / "runs" / "split-0" / "full" / "teacher.safetensors"
+    sets = ["--data", people, "--pool", pool, "--also", far]
+    some = Ran(described(), tmp_path / "out", *sets, "--cache", home, "--teacher", taught, "--arm", "shuffled-teacher")
+    assert list(some.document["arms"]) == ["none", "shuffled-teacher", "full"]
+    assert {n for n, why in some.document["left_out"].items() if why == "not asked for"} == {
+        "labels-equal-steps", "pseudo", "score",
+    }  # fmt: skip
+    assert set(some.shown) == {f"split-0/{name}" for name in some.document["arms"]}
+    assert not some.batches("full", name="teacher")
+    assert not (some.out / "runs" / "split-0" / "full" / "teacher.safetensors").exists()
+    assert len(ran.pseudo("full")) <= JUDGED * LEVELS < len(some.pseudo("full"))
+    whole, part = (found.document["arms"]["none"]["far"]["srocc_within"]["values"] for found in (ran, some))
+    assert part == whole[:1]
+    assert "far" in some.document["teacher"]
+    assert protocol.HELD not in some.document["tests"]  # whose part that teacher may have learnt from
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"arms": ["nothing"], "ablation": True}, "no such arm; there are none, labels-equal-steps"),
+        ({"arms": ["none"]}, "--arm and --teacher belong to --ablation"),
+        ({"teacher": Path("teacher.safetensors")}, "--arm and --teacher belong to --ablation"),
+    ],
+)
+def test_arms_and_teachers_that_fit_nothing(
+    people: Path, home: Path, tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        plain(people, tmp_path / "out", home, **options)
+
+
 # --- further test sets ---------------------------------------------------------------------------------------
 
 
