@@ -148,7 +148,7 @@ def test_what_recipes_may_say() -> None:
     assert recipes.build(document(stages=[edge], pool=8)).stages[0].share == 0.15  # one of four
 
 
-@pytest.mark.parametrize("name", ["kd-slkd", "kd-ysgan"])
+@pytest.mark.parametrize("name", ["kd-slkd", "kd-slkd-late", "kd-ysgan"])
 def test_the_shipped_evaluators_name_what_there_is(name: str) -> None:
     recipe = recipes.load(name)
     assert recipe.teacher is not None

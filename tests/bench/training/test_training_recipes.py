@@ -14,7 +14,7 @@ FAMILIES = ("ysgan", "slkd", "hintkd", "reviewkd", "akd", "cvrkd", "ckdn", "milo
 
 def test_every_family_ships_in_both_sizes() -> None:
     families = {f"{name}{size}" for name in FAMILIES for size in ("", "-lite")}
-    assert set(recipes.names()) == families | {"kd-slkd", "kd-ysgan", "ysgan-vit-lite"}
+    assert set(recipes.names()) == families | {"kd-slkd", "kd-slkd-late", "kd-ysgan", "ysgan-vit-lite"}
 
 
 @pytest.mark.parametrize(

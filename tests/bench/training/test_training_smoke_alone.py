@@ -17,7 +17,8 @@ ALONE: dict[str, tuple[dict[str, int], dict[str, Any]]] = {
     "cvrkd-lite": ({"teacher": 6, "student": 15}, {"rate": 2e-3}),
     "ckdn-lite": ({"pairs": 1, "joint": 14}, {"rate": 4e-3}),
     "milo-lite": ({"pseudo": 16}, {"rate": 1e-3, "clip": 1e9}),
-    "kd-slkd": ({"teacher": 4, "head": 14, "student": 4}, {"batch": 16, "mixed": MIXED}),
+    "kd-slkd": ({"teacher": 4, "student": 14}, {"batch": 16, "mixed": MIXED}),
+    "kd-slkd-late": ({"teacher": 4, "head": 18, "student": 4}, {"batch": 16, "mixed": MIXED}),
     "kd-ysgan": ({"teacher": 4, "student": 14}, {"batch": 16, "mixed": MIXED}),
 }
 """Epochs by stage, and other changes."""
