@@ -34,7 +34,7 @@ from ganiq.bench.training import export, pseudo, recipe, splits
 from ganiq.bench.training.data import TrainingSet, load
 from ganiq.metrics.evaluator.backbones import backbone
 from ganiq.metrics.evaluator.losses import difference, plcc, reg
-from ganiq.metrics.evaluator.moments import levelled, read
+from ganiq.metrics.evaluator.moments import channels_of, levelled
 from ganiq.metrics.evaluator.parts_net import regressor
 from ganiq.metrics.evaluator.predictor import Predictor
 from ganiq.metrics.evaluator.views import Views
@@ -158,7 +158,7 @@ def raw(data: TrainingSet, features: dict[str, dict[str, np.ndarray]]) -> np.nda
 
 def inputs(data: TrainingSet, features: dict[str, dict[str, np.ndarray]]) -> Tensor:
     """Every tap's means and deviations brought to one scale, as the student does it."""
-    return levelled(torch.from_numpy(raw(data, features)), read(backbone("lite0")))
+    return levelled(torch.from_numpy(raw(data, features)), channels_of(backbone("lite0")))
 
 
 def targets(data: TrainingSet) -> Tensor:

@@ -33,7 +33,7 @@ def pooled(maps: Sequence[Tensor]) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
-def read(source: Backbone, deepest: int = 0) -> tuple[int, ...]:
+def channels_of(source: Backbone, deepest: int = 0) -> tuple[int, ...]:
     """Channels of the maps that ``described`` takes moments of, in order."""
     return (*source.channels[: deepest or None], *source.channels)
 

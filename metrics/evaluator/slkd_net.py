@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base_net import Evaluator, judged, levels
-from .moments import SCALES, described, levelled, pooled, read
+from .moments import SCALES, channels_of, described, levelled, pooled
 from .parts_net import folded, regressor
 from .trace import Trace
 from .views import Views
@@ -60,7 +60,7 @@ class Plain(Evaluator):
         if not 0 <= deepest <= len(self.source.channels):
             raise ValueError(f"deepest is {deepest}; the backbone has maps 1 to {len(self.source.channels)}")
         self.bins, self.moments, self.late, self.deepest, self.largest = bins, moments, late, deepest, largest
-        self.read = read(self.source, deepest)
+        self.read = channels_of(self.source, deepest)
         inputs = 2 * sum(self.read) if moments else self.source.channels[-1]
         self.head = regressor(inputs, hidden, bins or 1, dropout)
         self.drop = nn.Dropout(dropout if moments else 0.0)
@@ -123,7 +123,7 @@ class Plain(Evaluator):
         return levelled(pooled([*raw, *halves]), self.read)
 
     def _from_stored(self, views: Views) -> tuple[Trace, Tensor]:
-        """The same, of what the frozen part said."""
+        """The same, of what the frozen part said, kept or of these images."""
         if not super().trunk:
             raise ValueError("moments of a backbone that learns are taken of images; use it without cached features")
         if views.features is None:
