@@ -472,6 +472,8 @@ ARMS = {
     "shuffled-teacher": "every image with the teacher's answer to another one: the gain must vanish",
     "full": "the recipe",
 }
+ALWAYS = ("none", "full")
+"""Arms that every ablation has: what distillation adds is the difference between them."""
 HELD = "pool (pseudo-MOS)"
 """The test set that is the part of the pool which the teacher did not learn from."""
 
@@ -567,10 +569,6 @@ def _counter(recipe: Recipe, part: TrainingSet, pool: TrainingSet | None) -> Cal
     return per_epoch
 
 
-ALWAYS = ("none", "full")
-"""Arms that every ablation has: what distillation adds is the difference between them."""
-
-
 def _arms(
     recipe: Recipe, per_epoch: Callable[[Stage], int], asked: Sequence[str] = ()
 ) -> tuple[dict[str, Recipe], dict[str, str]]:
@@ -624,8 +622,8 @@ def ablation(
     """Train every arm on the same splits and say what distillation gains, and how much of the teacher's lead that is.
 
     The teacher is trained once per split, by the arm ``full``, and given to the others; one that the settings name is
-    given to all. Where it needs references and
-    the data set has none, it is tested on a tenth of the pool that it did not learn from, against pseudo-MOS.
+    given to all. Where it needs references and the data set has none, it is tested on a tenth of the pool that it did
+    not learn from, against pseudo-MOS.
 
     Args:
         recipe: the full one; its own seed follows the split's.

@@ -48,8 +48,8 @@ class Backbone:
     options: tuple[tuple[str, Any], ...] = ()
     trim: tuple[str, ...] = ()
     """Children that no map needs."""
-    middle: int = 0
-    """Blocks before the second map, where the network can be run in two halves; 0: it cannot."""
+    halves: bool = False
+    """Whether it can be run in two halves, before and after the second map, and up to any map."""
     depths: tuple[int, ...] = ()
     """Blocks before each map, where what follows a map can be left out; empty: it cannot."""
 
@@ -69,10 +69,17 @@ class Backbone:
         Raises:
             ValueError: this network has no halves.
         """
-        if not self.middle:
-            halved = ", ".join(name for name, entry in BACKBONES.items() if entry.middle)
+        self.check_halves()
+        return list(module.blocks[self.depths[1] :])
+
+    def check_halves(self) -> None:
+        """
+        Raises:
+            ValueError: this network has no halves.
+        """
+        if not self.halves:
+            halved = ", ".join(name for name, entry in BACKBONES.items() if entry.halves)
             raise ValueError(f"the backbone {self.name} cannot be run in two halves; choose one of {halved}")
-        return list(module.blocks[self.middle :])
 
     def end(self, module: Any, tap: int) -> None:
         """Take away what follows a map, counted from 1, where this can be done; the maps up to it stay as they are."""
@@ -86,7 +93,7 @@ class Backbone:
 
     def late(self, half: Iterable[Module], second: Tensor) -> list[Tensor]:
         """Blocks of a second half, and a second map -> the last two maps."""
-        return _tapped(half, second, self.middle)
+        return _tapped(half, second, self.depths[1])
 
     def build(self, *, pretrained: bool = True) -> Module:
         """The network with its published weights, or with seeded random parameters.
@@ -201,7 +208,7 @@ BACKBONES: dict[str, Backbone] = {
         *(
             Backbone(
                 f"lite{n}", f"tf_efficientnet_lite{n}", f"efficientnet/lite{n}", channels, norm=HALF,
-                indices=(1, 2, 3, 4), middle=3, depths=tuple(block + 1 for block in _EFFICIENT), **_FOUR,
+                indices=(1, 2, 3, 4), halves=True, depths=tuple(block + 1 for block in _EFFICIENT), **_FOUR,
             )
             for n, channels in enumerate(((24, 40, 112, 320), (24, 40, 112, 320), (24, 48, 120, 352)))
         ),

@@ -59,6 +59,8 @@ class Plain(Evaluator):
         super().__init__(backbone, role=role, pretrained=pretrained, frozen=frozen or late)
         if not 0 <= deepest <= len(self.source.channels):
             raise ValueError(f"deepest is {deepest}; the backbone has maps 1 to {len(self.source.channels)}")
+        if deepest:
+            self.source.check_halves()
         self.bins, self.moments, self.late, self.deepest, self.largest = bins, moments, late, deepest, largest
         self.read = channels_of(self.source, deepest)
         inputs = 2 * sum(self.read) if moments else self.source.channels[-1]
@@ -68,7 +70,7 @@ class Plain(Evaluator):
         if late:
             folded(self.backbone)
             self.tuned = nn.ModuleList(deepcopy(self.source.second_half(self.backbone))).requires_grad_(True)
-            self.source.end(self.backbone, max(deepest, 2) if deepest else len(self.source.channels))
+            self.source.end(self.backbone, max(2, deepest or len(self.source.channels)))
 
     @property
     def trunk(self) -> str:
@@ -77,7 +79,7 @@ class Plain(Evaluator):
             return super().trunk
         kind = "late" if self.late else "moments"
         if self._rests:
-            kind += f"({digest_of(self.tuned)[:16]})"
+            kind += f"({_digest_of(self.tuned)[:16]})"
         if self.deepest:
             kind += f"({self.deepest})"
         return f"{self.source.name}:{self.weights}:{kind}:{','.join(map(str, SCALES))}"
@@ -157,7 +159,7 @@ class Plain(Evaluator):
         return part.flip(3) if torch.rand(()) < 0.5 else part
 
 
-def digest_of(module: nn.Module) -> str:
+def _digest_of(module: nn.Module) -> str:
     """sha256 of the parameters, in order."""
     found = hashlib.sha256()
     for parameter in module.parameters():

@@ -233,6 +233,8 @@ def test_a_map_that_is_not_there_and_a_backbone_that_learns_are_refused() -> Non
         made(**LATE, deepest=5)
     with pytest.raises(ValueError, match="deepest wants moments = true, and frozen = true or late = true"):
         made(**{**LATE, "late": False}, deepest=3)
+    with pytest.raises(ValueError, match="mobilenetv3 cannot be run in two halves; choose one of lite0"):
+        made(**{**LATE, "late": False}, frozen=True, deepest=3, backbone="mobilenetv3")
 
 
 # --- a stage that leaves the deep half as it is -----------------------------------------------------------------
