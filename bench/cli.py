@@ -737,17 +737,6 @@ def evaluate(
     _print(str(out / "evaluation.json"))
 
 
-@app.command("export-model")
-def export_model(
-    source: Annotated[Path, typer.Argument(help="A trained evaluator, or the folder of a finished training.")],
-    out: Annotated[Path, typer.Argument(help="File that ends in .safetensors or .onnx.")],
-) -> None:
-    """Write a trained evaluator where it is wanted, checked by reading it back."""
-    from .training.commands import export_command
-
-    _print(str(export_command(source, out)))
-
-
 @lists.command("metrics")
 def list_metrics(as_json: Json = False) -> None:
     """Every metric: what it needs, whether it can run here, and if not, why."""
@@ -935,17 +924,36 @@ def weights_verify(as_json: Json = False) -> None:
 
 @app.command()
 def export(
-    store: Annotated[Path, typer.Argument(help="A store, or a report folder that holds one.")],
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    source: Annotated[
+        Path, typer.Argument(help="A store, or a report folder that holds one; or an evaluator, or a finished training.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder for scores; file that ends in .safetensors or .onnx.")],
 ) -> None:
-    """Write a store's scores as CSV tables with checksums, one folder per data set."""
+    """Write scores as CSV tables with checksums, or a trained evaluator as safetensors or ONNX, checked by reading back."""
+    if _trained(source):
+        from .training.commands import export_command
+
+        _print(str(export_command(source, out)))
+        return
     from .store import Store
 
-    with Store.open(_store(store)) as opened:
+    with Store.open(_store(source)) as opened:
         for digest, document in opened.manifests().items():
             folder = out / f"{document.get('name', 'manifest')}-{digest[:12]}"
             opened.export(folder, digest)
             _print(str(folder))
+
+
+app.command("export-model", hidden=True)(export)  # what it was called for evaluators alone
+
+
+def _trained(source: Path) -> bool:
+    """Whether it is an evaluator's file, or a folder of a training, be it unfinished."""
+    if not source.is_dir():
+        return source.suffix == ".safetensors"
+    from .training import state
+
+    return not (source / STORE).is_file() and any((source / n).exists() for n in ("student.safetensors", state.FILE))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What the commands ``train``, ``distill``, ``evaluate`` and ``export-model`` do between arguments and a table."""
+"""What the commands ``train``, ``distill``, ``evaluate`` and ``export`` do between arguments and a table."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from . import recipe as recipes
 from .data import TrainingSet, load
 from .recipe import Recipe
 from .rehearsal import rehearse
+from .teaching import suitable
 from .trainer import Settings, Trained, train
 
 
@@ -90,7 +91,7 @@ def train_command(
     # What can be refused is refused before the pictures are decoded.
     settings, how = _settings(out, place, device, say, teacher, minutes, begun), _protocol(protocol_name)
     gate, recipe = _gate(exif), recipes.load(name, changes)
-    _wanted(recipe, pool)
+    _wanted(recipe, pool, teacher)
     if not (out / state.FILE).is_file():
         rehearse(recipe, taught=teacher is not None)
     settings.rehearsed = True
@@ -151,7 +152,7 @@ def evaluate_command(
         if seeds < 0:
             raise UsageError(f"--splits {seeds}: name how many splits, 1 or more", code="E-CFG")
         recipe = recipes.load(name, changes)
-        _wanted(recipe, pool)
+        _wanted(recipe, pool, teacher)
         rehearse(recipe, taught=teacher is not None)  # and with it all arms, which leave something out
         settings.rehearsed = True
     else:
@@ -413,7 +414,9 @@ def _device(word: str) -> str:
     raise UsageError(f"there is no device {word!r}; write {', '.join(get_args(devices.Name))}", code="E-CFG")
 
 
-def _wanted(recipe: Recipe, pool: Path | None) -> None:
+def _wanted(recipe: Recipe, pool: Path | None, teacher: Path | None) -> None:
+    if teacher is not None:
+        suitable(recipe, teacher)
     if pool is not None and not recipe.pooled:
         raise UsageError(f"no stage of {recipe.name} learns from a pool; leave --pool out", code="E-CFG")
 

@@ -152,7 +152,7 @@ def card(path: Path) -> dict[str, Any]:
     if found.get("ganiq") != KIND:
         raise UsageError(
             f"{path.name} is no evaluator of this suite (its header lacks {KIND!r}); give a file that "
-            "`ganiq train` or `ganiq export-model` wrote",
+            "`ganiq train` or `ganiq export` wrote",
             code="E-CKPT",
         )
     try:

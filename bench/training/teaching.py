@@ -38,21 +38,11 @@ class Teaching:
         they are, from 0 (worst) to 1 (best) of what the teacher saw.
 
         Raises:
-            UsageError: the recipe has no such teacher, the file is another network or one of another role, or its
-                labels are scaled in another way and cannot be converted.
+            UsageError: the file does not fit the recipe (``suitable``), is another network, or its labels are scaled in
+                another way and cannot be converted.
             IntegrityError: shared content.
         """
-        wanted = self.recipe.teacher
-        if self.network is None or wanted is None:
-            raise UsageError(f"{self.recipe.name} has no teacher of its own to fill; leave --teacher out", code="E-CFG")
-        card = export.card(path)
-        role, shown = card["network"].get("role", "NR"), card["aux"]
-        if (role, shown) != (wanted.role, wanted.shown):
-            raise UsageError(
-                f"{path.name} has role {role} and is shown {shown}, and the teacher of {self.recipe.name} has role "
-                f"{wanted.role} and is shown {wanted.shown}; give a teacher that such a recipe trained",
-                code="E-CFG",
-            )
+        card = suitable(self.recipe, path)
         for name, part in apart.items():
             export.unseen(card, name, part)
         export.fill(self.network, path)
@@ -88,6 +78,27 @@ class Teaching:
             order = torch.from_numpy(rng(self.recipe.seed, "shuffle", *names).permutation(n))
             trace = {name: _permuted(value, order) for name, value in trace.items()}
         return trace
+
+
+def suitable(recipe: Recipe, path: Path) -> dict[str, Any]:
+    """Card of a trained teacher, as far as it can be refused without any data.
+
+    Raises:
+        UsageError: there is no such file, the recipe has no teacher of its own, or the file is one of another role.
+        IntegrityError: a damaged file.
+    """
+    wanted = recipe.teacher
+    if wanted is None or recipe.shared:
+        raise UsageError(f"{recipe.name} has no teacher of its own to fill; leave --teacher out", code="E-CFG")
+    card = export.card(path)
+    role, shown = card["network"].get("role", "NR"), card["aux"]
+    if (role, shown) != (wanted.role, wanted.shown):
+        raise UsageError(
+            f"{path.name} has role {role} and is shown {shown}, and the teacher of {recipe.name} has role "
+            f"{wanted.role} and is shown {wanted.shown}; give a teacher that such a recipe trained",
+            code="E-CFG",
+        )
+    return card
 
 
 def comparable(card: dict[str, Any], data: TrainingSet) -> bool:

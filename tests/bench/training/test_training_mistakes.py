@@ -193,6 +193,44 @@ def test_a_pool_that_no_stage_uses_is_refused(tmp_path) -> None:
         commands.train_command("reviewkd-lite", tmp_path / "nowhere", tmp_path, Silent(), pool=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "message"),
+    [
+        ("ysgan-lite", "none.safetensors", "none.safetensors"),
+        ("ysgan-lite", "a/student.safetensors", "has role NR .* give a teacher that such a recipe trained"),
+        ("milo-lite", "a/student.safetensors", "milo-lite has no teacher of its own to fill; leave --teacher out"),
+    ],
+)
+def test_a_teacher_that_cannot_be_taken_is_refused_before_the_data_are_read(twin, tmp_path, name, file, message):
+    none = tmp_path / "no data"
+    with pytest.raises(UsageError, match=message):
+        commands.train_command(name, none, tmp_path, Silent(), teacher=twin / file, changes=BLANK[1:])
+    with pytest.raises(UsageError, match=message):
+        commands.evaluate_command(
+            [name], none, tmp_path, Silent(), ablation=True, teacher=twin / file, changes=BLANK[1:]
+        )
+
+
+@pytest.mark.parametrize("command", ["export", "export-model"])
+@pytest.mark.parametrize("source", ["a", "a/student.safetensors"])
+def test_export_writes_an_evaluator_as_well_as_a_store(twin, tmp_path, command, source) -> None:
+    out = tmp_path / "evaluator.safetensors"
+    done = ran(command, twin / source, out)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(out), "")
+    assert out.read_bytes() == (twin / "a" / "student.safetensors").read_bytes()
+
+
+def test_export_of_what_is_neither_says_which_it_took_it_for(twin, tmp_path) -> None:
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "state.pt").touch()
+    (tmp_path / "text.safetensors").write_text("text")
+    for name, message in (("begun", "no finished training"), ("text.safetensors", "E-"), ("none", "there is no store")):
+        done = ran("export", tmp_path / name, tmp_path / "out.safetensors")
+        assert done.returncode in (2, 4), done.stdout
+        assert message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        assert not (tmp_path / "out.safetensors").exists()
+
+
 def test_a_set_that_is_tested_whole_has_no_split(twin, make_set, home, tmp_path) -> None:
     far = make_set(references=3, levels=2, first=900, name="far")
     cases: list[tuple[dict[str, Any], str]] = [({"protocol_name": "reference"}, "--protocol"), ({"seed": 0}, "--seed")]
