@@ -925,11 +925,11 @@ def weights_verify(as_json: Json = False) -> None:
 @app.command()
 def export(
     source: Annotated[
-        Path, typer.Argument(help="A store, or a report folder that holds one; or an evaluator, or a finished training.")
+        Path, typer.Argument(help="A store or a folder with one; or an evaluator, or the folder of its training.")
     ],
     out: Annotated[Path, typer.Argument(help="Folder for scores; file that ends in .safetensors or .onnx.")],
 ) -> None:
-    """Write scores as CSV tables with checksums, or a trained evaluator as safetensors or ONNX, checked by reading back."""
+    """Write scores as CSV tables with checksums, or a trained evaluator, checked by reading it back."""
     if _trained(source):
         from .training.commands import export_command
 
