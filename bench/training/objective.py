@@ -100,7 +100,7 @@ class Objective:
             else:
                 trace = teacher if term.on == "teacher" else student
                 asked = _of(term, everyone)
-                value = self._against_labels(made, self._all(trace, ("score", "dist", "pair")), asked)
+                value = self._against_labels(made, self._all(trace, ("score", "score.members", "dist", "pair")), asked)
             label = term.name if term.on == "student" else f"{term.name}@teacher"
             values[label] = values.get(label, 0.0) + float(value.detach())
             total = total + weight * value
@@ -125,11 +125,11 @@ class Objective:
         return self._own(value)
 
     def _against_labels(self, made: Any, trace: Any, views: Any) -> Tensor:
-        values, mask = made(trace, views)
-        if mask is None:
-            return self._own(values)
-        weight = mask.to(values.dtype)
-        return self._own((values * weight).sum() / weight.sum().clamp(min=1))
+        """Of an ensemble every member answers for itself: held to their mean alone they would lean on each other."""
+        members = trace.get("score.members")
+        said = [trace] if members is None else [{**trace, "score": one} for one in members.unbind(1)]
+        losses = [_mean(*made(one, views)) for one in said]
+        return self._own(sum(losses[1:], losses[0]) / len(losses))
 
     def _own(self, value: Tensor) -> Tensor:
         """Of a loss over all processes' samples, only this process's share has a gradient here; averaging the
@@ -153,6 +153,14 @@ class Objective:
             ids=self.world.objects(views.ids),
             people=self.world.gather(views.people),
         )
+
+
+def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
+    """A scalar itself; of values per sample the mean over those that the mask names."""
+    if mask is None:
+        return values
+    weight = mask.to(values.dtype)
+    return (values * weight).sum() / weight.sum().clamp(min=1)
 
 
 def _of(term: Term, views: Any) -> Any:

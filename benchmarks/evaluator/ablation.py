@@ -13,8 +13,10 @@ step there are 128 photographs of BIQ2021 with people's scores, unless said othe
     pseudo        as `full`, but with the metrics' pseudo-labels, which `kd-ysgan` learnt
 
 Printed are mean and deviation over seeds of the rank correlation with people: on the validation part and the official
-test images of BIQ2021, and on every ``--also`` set, over all images / mean within references. The ridge regression is
-fitted once. Nothing is chosen by any of these numbers.
+test images of BIQ2021, and on every ``--also`` set, over all images / mean within references; and, as *together*, that
+of the mean of all seeds' answers, an ensemble with as many members. The ridge regression is fitted once. Nothing is
+chosen by any of these numbers. With ``--deepest`` the image in full size is read up to that map, as by the option of
+the same name.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from ganiq.metrics.evaluator.views import Views
 from ridge import PENALTIES, extracted, fitted
 from torch import Tensor, nn
 
+ARMS = ("labels", "full", "score-only", "shuffled", "pseudo")
 STEPS, RATE, DROPOUT, BATCH = 3000, 1e-3, 0.5, 128
 GROUPS, GROUP, WEIGHT, GAIN = 8, 6, 0.3, 0.6
 """References whose restorations are compared in a step, restorations of each, and how much that counts: as in the
@@ -55,23 +58,25 @@ def main() -> None:
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="data sets that people scored")
     parser.add_argument("--cache", type=Path, required=True, help="folder of decoded pictures and features")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS, help="all by default")
+    parser.add_argument("--deepest", type=int, default=0, help="last map of the image in full size; 0: all four")
     given = parser.parse_args()
     with suited() as say:
         data = load(read_set(given.biq, "biq2021"), given.cache, Gate(exif="apply"), say)
         split = splits.make(data, "official", 0)
-        pool, judged = labelled(given.pool, given.cache, split.digest, say)
+        pool = load(read_set(given.pool, "folder"), given.cache, progress=say)
+        judged = labelled(pool, given.pool, split.digest, say) if "pseudo" in given.arms else None
         others = [load(read_set(path), given.cache, progress=say) for path in given.also]
         answers = compared(pool, given.cache, given.teacher, say)
         features = {d.digest: extracted(d, given.cache, say) for d in (data, pool, *others)}
-    features[judged.digest] = features[pool.digest]
     train, valid = (data.select(part) for part in (split.train, split.valid))
     tests = [valid, data.select(split.test), *others]
     y = targets(train)
-    people = Taught(inputs(train, features), (y - y.min()) / (y.max() - y.min()))
-    made = inputs(pool, features)
-    marks = torch.tensor([s.score for s in judged.samples], dtype=torch.float32)
-    pictures = inputs(judged, features)
+    people = Taught(inputs(train, features, given.deepest), (y - y.min()) / (y.max() - y.min()))
+    made = inputs(pool, features, given.deepest)
+    seen = [inputs(t, features, given.deepest) for t in tests]
     table: dict[str, list[list[tuple[float, float]]]] = {}
+    total: dict[str, list[np.ndarray]] = {}
     for seed in range(given.seeds):
         order = torch.from_numpy(np.random.default_rng(seed).permutation(len(made)))
         arms: dict[str, tuple[Taught | Compared, ...]] = {
@@ -79,11 +84,16 @@ def main() -> None:
             "full": (people, Compared(made, answers, pool)),
             "score-only": (Compared(made, answers, pool),),
             "shuffled": (people, Compared(made, answers[order], pool)),
-            "pseudo": (people, Compared(pictures, marks, judged)),
         }
-        for arm, sources in arms.items():
-            head = trained(*sources, seed=seed)
-            table.setdefault(arm, []).append([agreement(answer(head, inputs(t, features)), t) for t in tests])
+        if judged is not None:
+            marks = torch.tensor([s.score for s in judged.samples], dtype=torch.float32)
+            pictures = inputs(judged, {judged.digest: features[pool.digest]}, given.deepest)
+            arms["pseudo"] = (people, Compared(pictures, marks, judged))
+        for arm in given.arms:
+            head = trained(*arms[arm], seed=seed)
+            said = [answer(head, x) for x in seen]
+            total[arm] = [a + b for a, b in zip(total[arm], said)] if arm in total else said
+            table.setdefault(arm, []).append([agreement(a, t) for a, t in zip(said, tests)])
             print(f"seed {seed}, {arm}: {table[arm][-1]}", flush=True)
     x = raw(train, features)
     fits = [fitted(x, y.numpy(), penalty) for penalty in PENALTIES]
@@ -94,6 +104,7 @@ def main() -> None:
     )
     for arm, rows in table.items():
         print(f"{arm:20}" + "".join(f"{shown([row[n] for row in rows]):>34}" for n in range(len(tests))))
+        print(f"{'  together':20}" + "".join(f"{shown([agreement(a, t)]):>34}" for a, t in zip(total[arm], tests)))
 
 
 @dataclass(frozen=True)
@@ -124,14 +135,13 @@ class Compared:
         return [int(n) for g in chosen for n in rng.permutation(self.groups[g])[:GROUP]]
 
 
-def labelled(folder: Path, cache: Path, split: str, say: Progress) -> tuple[TrainingSet, TrainingSet]:
-    """The pool, and those of it that have pseudo-labels, as the recipe ``kd-ysgan`` has them."""
+def labelled(pool: TrainingSet, folder: Path, split: str, say: Progress) -> TrainingSet:
+    """Those of the pool that have pseudo-labels, as the recipe ``kd-ysgan`` has them."""
     wanted = recipe.load("kd-ysgan")
-    manifest = read_set(folder, "folder")
-    made = load(manifest, cache, progress=say)
-    return made, pseudo.label(
-        made, manifest, folder / "scores", split, judges=wanted.judges, judged=wanted.judged, progress=say
-    )
+    return pseudo.label(
+        pool, read_set(folder, "folder"), folder / "scores", split, judges=wanted.judges, judged=wanted.judged,
+        progress=say,
+    )  # fmt: skip
 
 
 def compared(pool: TrainingSet, cache: Path, teacher: Path, say: Progress) -> Tensor:
@@ -156,9 +166,12 @@ def raw(data: TrainingSet, features: dict[str, dict[str, np.ndarray]]) -> np.nda
     return np.stack([features[data.digest][s.key] for s in data.samples])
 
 
-def inputs(data: TrainingSet, features: dict[str, dict[str, np.ndarray]]) -> Tensor:
+def inputs(data: TrainingSet, features: dict[str, dict[str, np.ndarray]], deepest: int = 0) -> Tensor:
     """Every tap's means and deviations brought to one scale, as the student does it."""
-    return levelled(torch.from_numpy(raw(data, features)), channels_of(backbone("lite0")))
+    source, stored = backbone("lite0"), torch.from_numpy(raw(data, features))
+    full, half = stored.split(2 * sum(source.channels), dim=1)
+    read = channels_of(source, deepest)
+    return levelled(torch.cat([full[:, : 2 * sum(read) - half.shape[1]], half], dim=1), read)
 
 
 def targets(data: TrainingSet) -> Tensor:

@@ -4,6 +4,8 @@ Sang et al.: Image quality assessment based on self-supervised learning and know
 Communication and Image Representation 90, 2023. doi:10.1016/j.jvcir.2022.103708. Sizes are this project's.
 
 With ``bins`` the head gives a distribution over that many equal bins of [0,1], and the score is its mean. With
+``members`` there are so many heads, each with its own start and dropout; each is held to the labels by itself, and the
+score is their mean (Hansen, Salamon: Neural network ensembles. IEEE TPAMI 12(10), 1990. doi:10.1109/34.58871). With
 ``moments`` it reads mean and deviation of every tap, at full and half size, and not the mean of the last tap alone; of
 a frozen backbone they can be stored. With ``late`` the deep half of the backbone exists twice: as published, for the
 image in full size, and one that learns, for the image in half size. Everything else never changes and can be stored.
@@ -42,6 +44,7 @@ class Plain(Evaluator):
         role: str = "NR",
         hidden: int = 128,
         bins: int = 0,
+        members: int = 1,
         dropout: float = 0.0,
         moments: bool = False,
         late: bool = False,
@@ -56,6 +59,10 @@ class Plain(Evaluator):
             raise ValueError("late training wants moments = true and a backbone that is not frozen")
         if deepest and not (moments and (frozen or late)):
             raise ValueError("deepest wants moments = true, and frozen = true or late = true")
+        if members < 1:
+            raise ValueError(f"members is {members}; give 1 or more")
+        if bins and members > 1:
+            raise ValueError("several members give one score each and no distribution; leave bins or members out")
         super().__init__(backbone, role=role, pretrained=pretrained, frozen=frozen or late)
         if not 0 <= deepest <= len(self.source.channels):
             raise ValueError(f"deepest is {deepest}; the backbone has maps 1 to {len(self.source.channels)}")
@@ -64,7 +71,8 @@ class Plain(Evaluator):
         self.bins, self.moments, self.late, self.deepest, self.largest = bins, moments, late, deepest, largest
         self.read = channels_of(self.source, deepest)
         inputs = 2 * sum(self.read) if moments else self.source.channels[-1]
-        self.head = regressor(inputs, hidden, bins or 1, dropout)
+        heads = [regressor(inputs, hidden, bins or 1, dropout) for _ in range(members)]
+        self.head = heads[0] if members == 1 else nn.ModuleList(heads)
         self.drop = nn.Dropout(dropout if moments else 0.0)
         self.widths["sem"] = self.source.channels[-1]
         if late:
@@ -110,13 +118,20 @@ class Plain(Evaluator):
             raw, small = self.maps(views.x, views.features)
             found = {**levels(raw), "sem": small[-1].mean(dim=(2, 3))}
             read = self._moments(views, raw) if self.moments else found["sem"]
-        answer = self.head(self.drop(read) if self.moments else read)
+        if isinstance(self.head, nn.ModuleList):
+            each = torch.cat([head(self._dropped(read)) for head in self.head], dim=1)
+            found["score.members"] = each.view(batch, -1, len(self.head)).mean(1)
+            return {**found, **judged(each.mean(1), batch)}
+        answer = self.head(self._dropped(read))
         if not self.bins:
             return {**found, **judged(answer[:, 0], batch)}
         chances = answer.softmax(dim=1)
         centres = (torch.arange(self.bins, device=answer.device) + 0.5) / self.bins
         mean = chances.view(batch, -1, self.bins).mean(1)
         return {**found, "dist": mean, **judged(chances @ centres, batch)}
+
+    def _dropped(self, read: Tensor) -> Tensor:
+        return self.drop(read) if self.moments else read
 
     def _moments(self, views: Views, raw: list[Tensor]) -> Tensor:
         """(B*m, D), each tap's means and deviations brought to one scale."""

@@ -3,6 +3,7 @@
 =====================  ===========================================================================
 ``score``              (B,) in the scale of the labels
 ``score.std``          (B,) deviation over the patches of an image, where each is scored by itself
+``score.members``      (B,M) scores of the members of an ensemble, whose mean is ``score``
 ``dist``               (B,K) probabilities of K equal bins of [0,1]
 ``bb.l1`` ...          (N,C,H,W) maps of the backbone for the image under test, shallow to deep
 ``tok.d``, ``tok.r``   (N,T,D) tokens of the difference and of the reference, T a square number

@@ -211,8 +211,7 @@ def test_a_teacher_that_cannot_be_taken_is_refused_before_the_data_are_read(twin
         )
 
 
-@pytest.mark.parametrize("command", ["export", "export-model"])
-@pytest.mark.parametrize("source", ["a", "a/student.safetensors"])
+@pytest.mark.parametrize(("command", "source"), [("export", "a"), ("export-model", "a/student.safetensors")])
 def test_export_writes_an_evaluator_as_well_as_a_store(twin, tmp_path, command, source) -> None:
     out = tmp_path / "evaluator.safetensors"
     done = ran(command, twin / source, out)
