@@ -222,7 +222,9 @@ def agreement(said: np.ndarray, data: TrainingSet) -> tuple[float, float]:
 
 def shown(rows: list[tuple[float, float]]) -> str:
     values = np.array(rows)
-    texts = [f"{m:.3f}±{d:.3f}" for m, d in zip(values.mean(0), values.std(0, ddof=1) if len(rows) > 1 else (0, 0))]
+    texts = [f"{mean:.3f}" for mean in values.mean(0)]
+    if len(rows) > 1:
+        texts = [f"{text}±{spread:.3f}" for text, spread in zip(texts, values.std(0, ddof=1))]
     return " / ".join(t for t in texts if "nan" not in t)
 
 
