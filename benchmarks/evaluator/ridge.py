@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ def extracted(data: TrainingSet, cache: Path, say) -> dict[str, np.ndarray]:
     if place.is_file():
         with np.load(place) as kept:
             found = dict(zip(kept["keys"].tolist(), kept["features"]))
-    plain = network({"net": "slkd", "moments": True, "frozen": True, "backbone": "lite0"}).eval()
+    plain: Any = network({"net": "slkd", "moments": True, "frozen": True, "backbone": "lite0"}).eval()
     quick = seam.quick(plain.to(memory_format=torch.channels_last))
     wanted = [s for s in data.samples if s.key not in found]
     say.stage("features", len(wanted))
