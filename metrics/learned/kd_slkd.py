@@ -1,7 +1,7 @@
 """``kd-slkd``: the shipped evaluator without a reference, taught by people and by ``kd-ysgan``, which sees references.
 
-Means and deviations of four maps of EfficientNet-Lite0, at full and half size, go through two linear layers. They
-learnt people's scores of photographs (BIQ2021), and by how much ``kd-ysgan`` finds one restoration of a picture better
+Means and deviations of four maps of EfficientNet-Lite0, at full and half size, go through two linear layers, eight times
+over, and the eight answers are averaged. They learnt people's scores of photographs (BIQ2021), and by how much ``kd-ysgan`` finds one restoration of a picture better
 than another, on 6,441 restorations and distortions that nobody scored. Range: the real line, not clipped; about 0
 (worst) to 1 (best), as the scores it learnt were scaled. Higher is better.
 
@@ -42,8 +42,7 @@ class KDSLKD:
         trained_on=("BIQ2021",),
         cite="after Sang et al. 2023, doi:10.1016/j.jvcir.2022.103708; docs/evaluators.md",
         license="Apache-2.0; see docs/evaluators.md for the data it learnt from",
-        note="Learnt from people's scores of photographs, and from kd-ysgan how restorations compare; finds the "
-        "strongest blur a little better than strong blur.",
+        note="Learnt from people's scores of photographs, and from kd-ysgan how restorations compare.",
     )
 
     def __call__(self, images: Tensor, references: Tensor | None = None, /) -> Tensor:

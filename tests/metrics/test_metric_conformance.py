@@ -39,11 +39,8 @@ DRAWING = ("lpips-alex", "st-lpips-alex", "pieapp")
 """Building these draws random numbers of its own; the VGG networks do it alike and are slow to build."""
 HEAVY = {"il-niqe": ("answer", "determinism", "odd-sizes")}
 """Seconds for any image, as it resizes all: the properties that the default run tries; the slow one tries all."""
-EXCEPTIONS = {
-    ("piqe", "direction"): "growing noise",
-    ("kd-slkd", "direction"): "growing blur",
-}
-"""Formulas and trained networks that truly break a property -> what the suite finds (see the metric's note)."""
+EXCEPTIONS = {("piqe", "direction"): "growing noise"}
+"""Formulas that truly break a property -> what the suite finds (see the metric's note)."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
