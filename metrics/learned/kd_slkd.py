@@ -1,9 +1,10 @@
 """``kd-slkd``: the shipped evaluator without a reference, taught by people and by ``kd-ysgan``, which sees references.
 
-Means and deviations of four maps of EfficientNet-Lite0, at full and half size, go through two linear layers, eight times
-over, and the eight answers are averaged. They learnt people's scores of photographs (BIQ2021), and by how much ``kd-ysgan`` finds one restoration of a picture better
-than another, on 6,441 restorations and distortions that nobody scored. Range: the real line, not clipped; about 0
-(worst) to 1 (best), as the scores it learnt were scaled. Higher is better.
+Means and deviations of four maps of EfficientNet-Lite0, at full and half size, go through two linear layers, eight
+times over, and the eight answers are averaged. They learnt people's scores of photographs (BIQ2021), and by how much
+``kd-ysgan`` finds one restoration of a picture better than another, on 6,441 restorations and distortions that nobody
+scored. Range: the real line, not clipped; about 0 (worst) to 1 (best), as the scores it learnt were scaled. Higher is
+better.
 
 Sang et al.: Image quality assessment based on self-supervised learning and knowledge distillation. Journal of Visual
 Communication and Image Representation 90, 2023. doi:10.1016/j.jvcir.2022.103708. Sizes, data and schedule are this
