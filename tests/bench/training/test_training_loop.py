@@ -123,7 +123,8 @@ def test_resume_after_sigkill_is_exact(waves, given, tiny, home, tmp_path) -> No
 
 
 def test_two_processes_equal_one_with_the_whole_batch(waves, given, tiny, home, tmp_path) -> None:
-    """Losses with masks and losses that compare the whole batch, a distiller with an adapter, clipping.
+    """Losses with masks and losses that compare the whole batch, of one head and of two, a distiller with an adapter,
+    clipping.
 
     The command is `torchrun`'s.
     """
@@ -132,7 +133,7 @@ def test_two_processes_equal_one_with_the_whole_batch(waves, given, tiny, home, 
     terms = [REG, {"loss": "tiny_evaluators:correlation", "weight": 0.3}, SCORE, HINT]
     stages = document()["stages"]
     stages[1] |= {"terms": terms, "epochs": 3, "per_reference": 4}
-    recipe = tiny(stages=stages)
+    recipe = tiny(stages=stages, student={**document()["student"], "members": 2})
     file = toml(tmp_path / "r.toml", recipe)
     trainer.train(recipe, given, splits.make(given), trainer.Settings(tmp_path / "one", home))
     launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ganiq"]

@@ -19,7 +19,13 @@ class Tiny(nn.Module):
     """A frozen bank of random filters, and a small head on the mean and spread of what they say."""
 
     def __init__(
-        self, role: str = "NR", width: int = 12, dropout: float = 0.0, frozen: bool = True, norm: bool = False
+        self,
+        role: str = "NR",
+        width: int = 12,
+        dropout: float = 0.0,
+        frozen: bool = True,
+        norm: bool = False,
+        members: int = 1,
     ):
         super().__init__()
         self.role, self.frozen = role, frozen
@@ -31,7 +37,7 @@ class Tiny(nn.Module):
         self.backbone.requires_grad_(not frozen)
         layers: list[nn.Module] = [nn.Linear(width * (2 if role != "NR" else 1), 32)]
         layers += [nn.BatchNorm1d(32)] if norm else []
-        self.head = nn.Sequential(*layers, nn.GELU(), nn.Dropout(dropout), nn.Linear(32, 1))
+        self.head = nn.Sequential(*layers, nn.GELU(), nn.Dropout(dropout), nn.Linear(32, members))
 
     @property
     def trunk(self) -> str:
@@ -56,8 +62,9 @@ class Tiny(nn.Module):
             if views.aux is None and views.aux_features is None:
                 raise ValueError(f"the role {self.role} compares with something, and nothing was given")
             inner = torch.cat([own, self._said(views.aux, views.aux_features) - own], dim=1)
-        scores = self.head(inner)[:, 0].view(batch, -1).mean(1)
-        return {"score": scores, "sem": own}
+        scores = self.head(inner).unflatten(0, (batch, -1)).mean(1)
+        several = {"score.members": scores} if scores.shape[1] > 1 else {}
+        return {"score": scores.mean(1), "sem": own, **several}
 
 
 class ScoreDistiller(nn.Module):
