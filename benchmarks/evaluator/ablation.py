@@ -75,20 +75,21 @@ def main() -> None:
     people = Taught(inputs(train, features, given.deepest), (y - y.min()) / (y.max() - y.min()))
     made = inputs(pool, features, given.deepest)
     seen = [inputs(t, features, given.deepest) for t in tests]
+    told = Compared(made, answers, pool)
+    arms: dict[str, tuple[Taught | Compared, ...]] = {
+        "labels": (people,),
+        "full": (people, told),
+        "score-only": (told,),
+    }
+    if judged is not None:
+        marks = torch.tensor([s.score for s in judged.samples], dtype=torch.float32)
+        pictures = inputs(judged, {judged.digest: features[pool.digest]}, given.deepest)
+        arms["pseudo"] = (people, Compared(pictures, marks, judged))
     table: dict[str, list[list[tuple[float, float]]]] = {}
     total: dict[str, list[np.ndarray]] = {}
     for seed in range(given.seeds):
         order = torch.from_numpy(np.random.default_rng(seed).permutation(len(made)))
-        arms: dict[str, tuple[Taught | Compared, ...]] = {
-            "labels": (people,),
-            "full": (people, Compared(made, answers, pool)),
-            "score-only": (Compared(made, answers, pool),),
-            "shuffled": (people, Compared(made, answers[order], pool)),
-        }
-        if judged is not None:
-            marks = torch.tensor([s.score for s in judged.samples], dtype=torch.float32)
-            pictures = inputs(judged, {judged.digest: features[pool.digest]}, given.deepest)
-            arms["pseudo"] = (people, Compared(pictures, marks, judged))
+        arms["shuffled"] = (people, Compared(made, answers[order], pool))
         for arm in given.arms:
             head = trained(*arms[arm], seed=seed)
             said = [answer(head, x) for x in seen]

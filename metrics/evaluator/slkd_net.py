@@ -119,19 +119,16 @@ class Plain(Evaluator):
             found = {**levels(raw), "sem": small[-1].mean(dim=(2, 3))}
             read = self._moments(views, raw) if self.moments else found["sem"]
         if isinstance(self.head, nn.ModuleList):
-            each = torch.cat([head(self._dropped(read)) for head in self.head], dim=1)
+            each = torch.cat([head(self.drop(read)) for head in self.head], dim=1)
             found["score.members"] = each.view(batch, -1, len(self.head)).mean(1)
             return {**found, **judged(each.mean(1), batch)}
-        answer = self.head(self._dropped(read))
+        answer = self.head(self.drop(read))
         if not self.bins:
             return {**found, **judged(answer[:, 0], batch)}
         chances = answer.softmax(dim=1)
         centres = (torch.arange(self.bins, device=answer.device) + 0.5) / self.bins
         mean = chances.view(batch, -1, self.bins).mean(1)
         return {**found, "dist": mean, **judged(chances @ centres, batch)}
-
-    def _dropped(self, read: Tensor) -> Tensor:
-        return self.drop(read) if self.moments else read
 
     def _moments(self, views: Views, raw: list[Tensor]) -> Tensor:
         """(B*m, D), each tap's means and deviations brought to one scale."""
